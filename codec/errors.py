@@ -1,0 +1,58 @@
+"""What can go wrong, in a handful of kinds: one clear sentence each, naming the thing and the remedy.
+
+Every error that gencodec raises on purpose is a :class:`GencodecError`, so a caller needs one
+``except``; the kinds also derive from the built-in exception a Python reader would expect.
+
+| kind           | is also a    | when                                                              |
+|----------------|--------------|-------------------------------------------------------------------|
+| `InputError`   | `ValueError` | an unreadable picture, a wrong array, a wrong argument            |
+| `FormatError`  | `ValueError` | a damaged ``.gnc``, a file that is not ours, a limit exceeded     |
+| `ModelError`   |              | a decoder this version does not have, a bad model file            |
+| `DeviceError`  |              | a device that was asked for and cannot be had                     |
+| `OutputError`  | `OSError`    | an output that exists already or cannot be written                |
+
+Example:
+    >>> try:
+    ...     raise FormatError("photo.gnc is cut off after 12 bytes; copy the file again")
+    ... except GencodecError as error:
+    ...     print(error)
+    photo.gnc is cut off after 12 bytes; copy the file again
+"""
+
+__all__ = [
+    "DeviceError",
+    "FormatError",
+    "GencodecError",
+    "GencodecWarning",
+    "InputError",
+    "ModelError",
+    "OutputError",
+]
+
+
+class GencodecError(Exception):
+    """Base of every error raised on purpose; its text is one sentence for the user."""
+
+
+class InputError(GencodecError, ValueError):
+    """What was given to encode or to measure cannot be used: picture, array or argument."""
+
+
+class FormatError(GencodecError, ValueError):
+    """The ``.gnc`` data is damaged, cut off, over a limit, or not in this format at all."""
+
+
+class ModelError(GencodecError):
+    """The file asks for a decoder this version does not have, or a model file is bad."""
+
+
+class DeviceError(GencodecError):
+    """The device that was asked for cannot be had on this machine."""
+
+
+class OutputError(GencodecError, OSError):
+    """The output exists already or its place cannot be written."""
+
+
+class GencodecWarning(UserWarning):
+    """Something worth one line on stderr that is no error."""
