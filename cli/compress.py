@@ -1,0 +1,117 @@
+"""``gencodec compress``: pictures to ``.gnc`` files."""
+
+import io
+from typing import Any
+
+import click
+
+from . import console
+from .files import PICTURE_SUFFIXES, Job, plan, read, write
+
+__all__ = ["command"]
+
+
+def _known_codec(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+    from ..codec.api import CODECS  # imports the runtime, which this command needs anyway
+
+    if value not in CODECS:
+        raise click.BadParameter(f"{value!r} is unknown; there is {', '.join(CODECS)}.")
+    return value
+
+
+@click.command("compress")
+@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@console.output_option
+@click.option(
+    "--codec",
+    default="autoencoder",
+    show_default=True,
+    metavar="NAME",
+    callback=_known_codec,
+    help="The codec; 'gencodec models' lists what is installed.",
+)
+@click.option(
+    "-q",
+    "--quality",
+    type=click.FloatRange(0, 100),
+    default=50,
+    show_default=True,
+    metavar="0..100",
+    help="0 is the smallest file, 100 the best picture; any number between.",
+)
+@click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP.")
+@console.device_option
+@console.threads_option
+@console.model_option
+@console.force_option
+@console.json_option
+def command(
+    inputs: tuple[str, ...],
+    output: str | None,
+    codec: str,
+    quality: float,
+    strip: bool,
+    device: str,
+    threads: int | None,
+    model: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Compress pictures: photo.jpg becomes photo.gnc beside it.
+
+    IN is a picture, a folder of pictures (which needs -o DIR, whose tree mirrors it), or - for
+    standard input. A file that fails is reported, the others go on, and the exit code is 1.
+    """
+    from ..codec.api import compress_detailed
+
+    jobs = plan(
+        inputs,
+        output,
+        picks=PICTURE_SUFFIXES,
+        suffix=".gnc",
+        output_suffixes=(".gnc",),
+        force=force,
+    )
+
+    def work(job: Job) -> dict[str, Any]:
+        if job.source is None:
+            given = read(job)
+            image, source_bytes = io.BytesIO(given), len(given)
+        else:
+            image, source_bytes = job.source, None
+        result = compress_detailed(
+            image,
+            codec=codec,
+            quality=quality,
+            device=device,
+            threads=threads,
+            strip=strip,
+            model=model,
+        )
+        size = len(result.data)
+        if job.source is not None:
+            source_bytes = job.source.stat().st_size
+        write(job, result.data, force)
+        for note in result.notes:
+            console.warn(f"{job.name}: {note}")
+        if source_bytes is not None and size > source_bytes:
+            console.warn(
+                f"{job.target_name} ({size:,} bytes) is larger than {job.name} "
+                f"({source_bytes:,} bytes); a lower -q makes it smaller."
+            )
+        return {
+            "input": job.name,
+            "output": job.target_name,
+            "codec": result.codec,
+            "quality": result.quality,
+            "width": result.width,
+            "height": result.height,
+            "source_bytes": source_bytes,
+            "bytes": size,
+            "bpp": result.bpp,
+            "notes": list(result.notes),
+            "line": f"{job.name} -> {job.target_name}: {size:,} bytes, "
+            f"{result.bpp:.3f} bits per pixel",
+        }
+
+    console.run_jobs(jobs, work, as_json)

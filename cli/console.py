@@ -1,0 +1,214 @@
+"""What the commands share on the terminal: options, messages, progress, JSON, exit codes."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+import click
+
+from .files import Job
+
+__all__ = [
+    "device_option",
+    "fail_on_error",
+    "force_option",
+    "json_option",
+    "model_option",
+    "needs_training",
+    "output_option",
+    "print_json",
+    "print_table",
+    "run_jobs",
+    "show_warning",
+    "threads_option",
+    "warn",
+]
+
+# A bar is shown from this many seconds on: shorter work is over before anyone reads it.
+LONG_WORK = 1.0
+
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where the networks run; auto takes a GPU where there is one.",
+)
+force_option = click.option("-f", "--force", is_flag=True, help="Overwrite existing files.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+model_option = click.option(
+    "--model", metavar="FILE", help="Use this model file instead of an installed one."
+)
+output_option = click.option(
+    "-o",
+    "--output",
+    metavar="OUT|DIR",
+    help="Output file or folder; - is stdout. A folder of inputs needs a folder.",
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads; default: all cores."
+)
+
+
+def warn(text: str) -> None:
+    """Prints one line that begins with ``Warning:`` on stderr."""
+    click.echo(f"Warning: {_one_line(text)}", err=True)
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Stands in for `warnings.showwarning`: the text alone, on one line."""
+    warn(str(message))
+
+
+def print_json(value: Any, to_stderr: bool = False) -> None:
+    """Prints a JSON text; to stderr where stdout carries a picture or a file."""
+    click.echo(json.dumps(value, indent=2, default=str), err=to_stderr)
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Prints rows of texts on stdout in columns two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
+
+
+@contextmanager
+def fail_on_error(name: str | None = None) -> Iterator[None]:
+    """Turns an error of ours, or of the system, into one sentence on stderr and exit code 1.
+
+    Arguments:
+        name: the file at work; put before a sentence that does not name it.
+    """
+    try:
+        yield
+    except Exception as error:
+        if (text := _sentence(error, name)) is None:
+            raise
+        raise click.ClickException(text) from error
+
+
+@contextmanager
+def needs_training(command: str) -> Iterator[None]:
+    """Says what to install where torch or compressai is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == __name__.partition(".")[0]:
+            raise  # a part of gencodec itself is missing: that is a bug
+        raise click.ClickException(
+            f"gencodec {command} needs {error.name}, which is not installed: install gencodec "
+            "with its extra 'train' (compressai can be had for Python 3.11 and 3.12 on Linux "
+            "x86-64 and on macOS only)."
+        ) from error
+
+
+def run_jobs(
+    jobs: Sequence[Job], work: Callable[[Job], dict[str, Any]], as_json: bool = False
+) -> None:
+    """Does `work` on each job; an error is reported for its file while the others go on.
+
+    Arguments:
+        work: does one job and returns what ``--json`` says of it; its key ``"line"``, if any, is
+            the line for a person instead, shown where stderr is a terminal.
+        as_json: print a JSON list, one object a job, ``{"input": ..., "error": ...}`` for those
+            that failed.
+
+    Raises:
+        click.exceptions.Exit: with code 1, after the last job, when a job failed.
+    """
+    results: list[dict[str, Any]] = []
+    failed = False
+    with _Progress(len(jobs)) as progress:
+        for job in jobs:
+            try:
+                if job.problem is not None:
+                    raise job.problem
+                result = work(job)
+            except Exception as error:
+                if (text := _sentence(error, job.name)) is None:
+                    raise
+                failed = True
+                progress.clear()
+                click.echo(f"Error: {text}", err=True)
+                result = {"input": job.name, "error": text}
+            line = result.pop("line", None)
+            if line and progress.on_terminal and not progress.shown:
+                click.echo(line, err=True)
+            results.append(result)
+            progress.advance()
+    if as_json:
+        print_json(results, to_stderr=any(job.to_stdout for job in jobs))
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _sentence(error: Exception, name: str | None = None) -> str | None:
+    """The one line to show for an error, or None for one that is a bug of ours."""
+    from ..codec.errors import GencodecError
+
+    if isinstance(error, GencodecError):
+        text = str(error)
+    elif isinstance(error, BrokenPipeError):
+        return None  # click ends quietly when whoever reads our output has gone
+    elif isinstance(error, OSError):
+        text = error.strerror or str(error)
+        if error.filename:
+            text = f"{error.filename}: {text}"
+    elif isinstance(error, MemoryError):
+        text = "there is not enough memory for this picture."
+    else:
+        return None
+    if name is not None and name not in text:
+        text = f"{name}: {text}"
+    return _one_line(text)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+class _Progress:
+    """A bar on stderr, only where that is a terminal and the work proves long."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.on_terminal = sys.stderr.isatty()
+        self.done = 0
+        self.start = time.monotonic()
+        self._bar: Any = None
+
+    @property
+    def shown(self) -> bool:
+        return self._bar is not None
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.render_finish()
+
+    def clear(self) -> None:
+        """Wipes the bar's line so that a message can stand there; the next step draws it again."""
+        if self._bar is not None:
+            click.echo("\r\033[K", nl=False, err=True)
+
+    def advance(self) -> None:
+        self.done += 1
+        long = time.monotonic() - self.start > LONG_WORK
+        if self._bar is None and self.on_terminal and self.done < self.total and long:
+            self._bar = click.progressbar(length=self.total, show_pos=True, file=sys.stderr)
+            self._bar.update(self.done)
+        elif self._bar is not None:
+            self._bar.update(1)

@@ -1,0 +1,263 @@
+"""Which file becomes which, decided before any work, and writing that never loses anything.
+
+`plan` turns what the user typed into a list of jobs: default outputs (``photo.jpg`` ->
+``photo.gnc`` -> ``photo.png``), ``-`` for stdin and stdout, folders whose tree is mirrored, and the
+refusals that are wrong usage. `read` and `write` do the rest; `write` goes through a temporary
+file beside the target, so that a reader sees the old file or the whole new one.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+__all__ = ["PICTURE_SUFFIXES", "Job", "plan", "read", "write"]
+
+# What counts as a picture when a folder is given; a file named on the command line is always tried.
+# fmt: off
+PICTURE_SUFFIXES = frozenset({
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".j2k", ".jp2", ".jpe", ".jpeg", ".jpg", ".jxl",
+    ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".tga", ".tif", ".tiff", ".webp",
+})
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and its output.
+
+    Attributes:
+        source: the file to read; None is stdin.
+        target: the file to write; None is stdout, or nothing for commands that only read.
+        to_stdout: whether the result is written to stdout.
+        in_folder: whether the target lies in a folder of outputs, which is made where missing.
+        problem: why there is nothing to do, found while planning; it is this job's error.
+    """
+
+    source: Path | None
+    target: Path | None = None
+    to_stdout: bool = False
+    in_folder: bool = False
+    problem: Exception | None = None
+
+    @property
+    def name(self) -> str:
+        return "standard input" if self.source is None else click.format_filename(self.source)
+
+    @property
+    def target_name(self) -> str:
+        return "-" if self.target is None else click.format_filename(self.target)
+
+
+def plan(
+    inputs: Sequence[str],
+    output: str | None,
+    *,
+    picks: Iterable[str],
+    suffix: str,
+    output_suffixes: Iterable[str],
+    force: bool,
+) -> list[Job]:
+    """Decides where each input goes.
+
+    Arguments:
+        inputs: files, folders, or a single ``-``.
+        output: a file, a folder, ``-``, or None for a file beside the input.
+        picks: the suffixes taken from a folder, lower case with their dot.
+        suffix: the suffix of outputs that are not named, with its dot.
+        output_suffixes: suffixes that make a new ``-o`` a file's name rather than a folder's.
+        force: whether an existing output may be overwritten.
+
+    Returns: at least one job, in the order of the inputs, folders sorted.
+
+    Raises:
+        click.UsageError: two inputs for one output, a folder without ``-o DIR``, an output that
+            is also an input, ``-`` beside other inputs, binary data for a terminal.
+    """
+    sources = [None if text == "-" else Path(text) for text in inputs]
+    if None in sources and len(sources) > 1:
+        raise click.UsageError("'-' (standard input) must be the only input.")
+    has_folder = any(source is not None and source.is_dir() for source in sources)
+    if output == "-" or (output is None and sources == [None]):
+        if has_folder or len(sources) > 1:
+            raise click.UsageError("Several inputs cannot go to standard output; give -o DIR.")
+        if sys.stdout.isatty():
+            raise click.UsageError("Binary data would go to the terminal; give -o FILE.")
+        return [Job(sources[0], to_stdout=True)]
+    if output is None:
+        if has_folder:
+            raise click.UsageError("A folder of inputs needs a folder for the outputs: -o DIR.")
+        jobs = [Job(source, source.with_suffix(suffix)) for source in sources if source]
+    elif _is_folder(output, len(sources) > 1 or has_folder, frozenset(output_suffixes)):
+        if sources == [None]:
+            raise click.UsageError("Standard input needs a file for its output: -o FILE.")
+        jobs = list(_into_folder(sources, Path(output), frozenset(picks), suffix))
+    else:
+        jobs = [Job(sources[0], Path(output))]
+    _refuse_collisions(jobs)
+    return jobs if force else [_refuse_existing(job) for job in jobs]
+
+
+def read(job: Job) -> bytes:
+    """The bytes of a job's input.
+
+    Raises:
+        InputError: the file is missing or a folder, or cannot be read.
+    """
+    from ..codec.errors import InputError
+
+    if job.source is None:
+        return click.get_binary_stream("stdin").read()
+    try:
+        return job.source.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{job.name} does not exist; check its name.") from None
+    except IsADirectoryError:
+        raise InputError(f"{job.name} is a folder; name the files in it.") from None
+    except OSError as error:
+        raise InputError(f"{job.name} cannot be read: {error.strerror}.") from error
+
+
+def write(job: Job, data: bytes, force: bool) -> None:
+    """Writes a job's output whole or not at all.
+
+    A folder of outputs is made only now, so that a run that failed leaves none behind.
+
+    Raises:
+        OutputError: the file exists and `force` is not set, or its place cannot be written.
+    """
+    from ..codec.errors import OutputError
+
+    if job.target is None:
+        stream = click.get_binary_stream("stdout")
+        stream.write(data)
+        stream.flush()
+        return
+    target = Path(os.path.realpath(job.target))  # through a link, not over it
+    try:
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)  # a device or a pipe: there is nothing to lose
+            return
+        if job.in_folder:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        _replace(target, data, force)
+    except FileExistsError:
+        raise _exists(job) from None
+    except OSError as error:
+        raise OutputError(
+            f"{job.target_name} cannot be written ({error.strerror}); choose another place with -o."
+        ) from error
+
+
+def _replace(target: Path, data: bytes, force: bool) -> None:
+    scratch = target.parent / f".gencodec-{os.urandom(6).hex()}.tmp"
+    try:
+        with open(scratch, "xb") as stream:
+            stream.write(data)
+            if force:  # the old file goes away: the new one must have reached the disk by then
+                stream.flush()
+                os.fsync(stream.fileno())
+        if force:
+            with suppress(OSError):
+                scratch.chmod(target.stat().st_mode & 0o7777)
+            os.replace(scratch, target)
+        else:
+            _rename_to_new(scratch, target)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _rename_to_new(scratch: Path, target: Path) -> None:
+    """Renames only where nothing stands, even if it came to stand there a moment ago."""
+    try:
+        os.link(scratch, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if target.exists():
+            raise FileExistsError from None
+        os.replace(scratch, target)
+
+
+def _is_folder(output: str, several: bool, output_suffixes: frozenset[str]) -> bool:
+    """Whether ``-o`` names a folder; refuses a file for several inputs."""
+    path = Path(output)
+    if path.is_dir() or output.endswith(("/", os.sep)):
+        return True
+    if not several:
+        return False
+    if path.exists() or path.suffix.lower() in output_suffixes:
+        raise click.UsageError(f"Two inputs for one output: {output} is not a folder.")
+    return True
+
+
+def _into_folder(
+    sources: Sequence[Path | None], folder: Path, picks: frozenset[str], suffix: str
+) -> Iterator[Job]:
+    for source in sources:
+        if source is None:
+            continue
+        if not source.is_dir():
+            yield Job(source, folder / source.with_suffix(suffix).name, in_folder=True)
+            continue
+        found = [path for path in _walk(source) if path.suffix.lower() in picks]
+        for path in found:
+            target = folder / path.relative_to(source).with_suffix(suffix)
+            yield Job(path, target, in_folder=True)
+        if not found:
+            yield _empty_folder(source, picks)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """The files below a folder in sorted order, hidden ones and linked folders left out."""
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(root, name) for name in sorted(files) if not name.startswith("."))
+
+
+def _empty_folder(source: Path, picks: frozenset[str]) -> Job:
+    from ..codec.errors import InputError
+
+    job = Job(source)
+    wanted = ", ".join(sorted(picks))
+    problem = InputError(f"{job.name} holds nothing to do; files with these suffixes: {wanted}.")
+    return Job(source, problem=problem)
+
+
+def _refuse_collisions(jobs: Sequence[Job]) -> None:
+    inputs = {_identity(job.source): job for job in jobs if job.source}
+    outputs: dict[str, Job] = {}
+    for job in jobs:
+        if job.target is None:
+            continue
+        key = _identity(job.target)
+        if key in outputs:
+            raise click.UsageError(
+                f"Two inputs for one output: {outputs[key].name} and {job.name} would both become "
+                f"{job.target_name}; rename one, or compress them apart."
+            )
+        if key in inputs:
+            raise click.UsageError(
+                f"{job.target_name} is an input and would be overwritten; give another -o."
+            )
+        outputs[key] = job
+
+
+def _identity(path: Path) -> str:
+    return os.path.normcase(os.path.realpath(path))
+
+
+def _refuse_existing(job: Job) -> Job:
+    if job.target is not None and job.target.is_file():
+        return replace(job, problem=_exists(job))
+    return job
+
+
+def _exists(job: Job) -> Exception:
+    from ..codec.errors import OutputError
+
+    return OutputError(f"{job.target_name} exists already; overwrite it with -f.")

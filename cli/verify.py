@@ -1,0 +1,29 @@
+"""``gencodec verify``: decodes everything that a file's checksums cover, and writes nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import console
+from .files import Job, read
+
+__all__ = ["command"]
+
+
+@click.command("verify")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@console.model_option
+def command(files: tuple[str, ...], model: str | None) -> None:
+    """Check that .gnc files are whole and can be decoded here; prints OK for each that is."""
+    from ..codec.api import verify
+
+    if "-" in files and len(files) > 1:
+        raise click.UsageError("'-' (standard input) must be the only input.")
+
+    def work(job: Job) -> dict[str, Any]:
+        verify(read(job), model=model)
+        click.echo(f"{job.name}: OK")
+        return {}
+
+    console.run_jobs([Job(None if file == "-" else Path(file)) for file in files], work)
