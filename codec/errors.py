@@ -1,15 +1,15 @@
-"""What can go wrong, in a handful of kinds: one clear sentence each, naming the thing and the remedy.
+"""What can go wrong, in a handful of kinds: one clear sentence each, naming thing and remedy.
 
 Every error that gencodec raises on purpose is a :class:`GencodecError`, so a caller needs one
 ``except``; the kinds also derive from the built-in exception a Python reader would expect.
 
-| kind           | is also a    | when                                                              |
-|----------------|--------------|-------------------------------------------------------------------|
-| `InputError`   | `ValueError` | an unreadable picture, a wrong array, a wrong argument            |
-| `FormatError`  | `ValueError` | a damaged ``.gnc``, a file that is not ours, a limit exceeded     |
-| `ModelError`   |              | a decoder this version does not have, a bad model file            |
-| `DeviceError`  |              | a device that was asked for and cannot be had                     |
-| `OutputError`  | `OSError`    | an output that exists already or cannot be written                |
+| kind          | is also a    | when                                                  |
+|---------------|--------------|-------------------------------------------------------|
+| `InputError`  | `ValueError` | an unreadable picture, a wrong array or argument      |
+| `FormatError` | `ValueError` | a damaged ``.gnc``, not ours at all, a limit exceeded |
+| `ModelError`  |              | a decoder this version does not have, a bad model     |
+| `DeviceError` |              | a device that was asked for and cannot be had         |
+| `OutputError` | `OSError`    | an output that exists already or cannot be written    |
 
 Example:
     >>> try:
