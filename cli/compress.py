@@ -1,6 +1,7 @@
 """``gencodec compress``: pictures to ``.gnc`` files."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +18,10 @@ def _known_codec(ctx: click.Context, parameter: click.Parameter, value: str) -> 
     if value not in CODECS:
         raise click.BadParameter(f"{value!r} is unknown; there is {', '.join(CODECS)}.")
     return value
+
+
+def _size(image: Path | io.BytesIO) -> int:
+    return image.stat().st_size if isinstance(image, Path) else image.getbuffer().nbytes
 
 
 @click.command("compress")
@@ -74,11 +79,10 @@ def command(
     )
 
     def work(job: Job) -> dict[str, Any]:
-        if job.source is None:
-            given = read(job)
-            image, source_bytes = io.BytesIO(given), len(given)
-        else:
-            image, source_bytes = job.source, None
+        if job.source is not None and job.source.is_file():
+            image = job.source
+        else:  # standard input or a pipe; what is missing is refused here
+            image = io.BytesIO(read(job))
         result = compress_detailed(
             image,
             codec=codec,
@@ -89,12 +93,11 @@ def command(
             model=model,
         )
         size = len(result.data)
-        if job.source is not None:
-            source_bytes = job.source.stat().st_size
+        source_bytes = _size(image)
         write(job, result.data, force)
         for note in result.notes:
             console.warn(f"{job.name}: {note}")
-        if source_bytes is not None and size > source_bytes:
+        if size > source_bytes:
             console.warn(
                 f"{job.target_name} ({size:,} bytes) is larger than {job.name} "
                 f"({source_bytes:,} bytes); a lower -q makes it smaller."

@@ -111,7 +111,7 @@ def read(job: Job) -> bytes:
     from ..codec.errors import InputError
 
     if job.source is None:
-        return click.get_binary_stream("stdin").read()
+        return sys.stdin.buffer.read()
     try:
         return job.source.read_bytes()
     except FileNotFoundError:
@@ -133,9 +133,8 @@ def write(job: Job, data: bytes, force: bool) -> None:
     from ..codec.errors import OutputError
 
     if job.target is None:
-        stream = click.get_binary_stream("stdout")
-        stream.write(data)
-        stream.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
         return
     target = Path(os.path.realpath(job.target))  # through a link, not over it
     try:

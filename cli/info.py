@@ -26,13 +26,14 @@ def command(file: str, as_json: bool) -> None:
     if as_json:
         console.print_json({"file": job.name, **dataclasses.asdict(info)})
         return
-    decoder = info.decoder_file or "not in this version; pass its model file with --model"
+    place = info.decoder_file or "not in this version; decompressing needs --model FILE"
     carried = (("ICC profile", info.icc), ("EXIF", info.exif), ("XMP", info.xmp))
     metadata = ", ".join(f"{name} {size:,} bytes" for name, size in carried if size)
     rows = [
         ("file", job.name),
+        ("codec", info.codec),
         *header,
-        ("decoder file", decoder),
+        ("decoder file", f"{info.decoder}: {place}"),
         ("segments", f"{info.segments:,}"),
         ("size", f"{info.bytes:,} bytes, {info.bpp:.3f} bits per pixel"),
         ("alpha", "yes, exact" if info.alpha else "no"),

@@ -1,0 +1,100 @@
+"""README's commands and code, run: what it promises on its first page must work as it stands."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NOT_RUN = "# not run here"
+ROOT = Path(__file__).resolve().parent.parent
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
+SET_UP, TEST = (text.strip() for kind, text in BLOCKS[:2])
+SNIPPETS = [
+    pytest.param(kind, text, id=f"{kind}-{number}")
+    for number, (kind, text) in enumerate(BLOCKS[2:])
+    if kind in ("sh", "python") and not text.startswith(NOT_RUN)
+]
+
+
+@pytest.fixture
+def place(tmp_path: Path, photo: Path) -> Path:
+    """A folder with a ``photo.jpg``, some ``photos`` and a command ``gencodec``."""
+    (tmp_path / "photos" / "below").mkdir(parents=True)
+    shutil.copy(photo, tmp_path / "photos" / "a.jpg")
+    shutil.copy(photo, tmp_path / "photos" / "below" / "b.jpg")
+    (tmp_path / "bin").mkdir()
+    command = tmp_path / "bin" / "gencodec"
+    command.write_text(f"#!{sys.executable}\nfrom gencodec.cli import main\n\nmain()\n", "utf-8")
+    command.chmod(0o755)
+    return tmp_path
+
+
+def run(place: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    path = f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command,
+        cwd=place,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done
+
+
+def test_the_first_two_commands() -> None:
+    set_up, install, compress = SET_UP.split(" && ")
+    assert set_up == "python3 -m venv .venv"
+    assert install == ".venv/bin/pip install ."
+    assert compress.startswith(".venv/bin/gencodec compress ")
+    as_tests = SET_UP.replace(compress, ".venv/bin/pytest")
+    as_tests = as_tests.replace("install .", 'install ".[train,dev]"')
+    assert as_tests.replace(".venv", ".venv-test") == TEST
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no sh here")
+def test_the_first_command_compresses(place: Path, cat: Path) -> None:
+    (place / "tests" / "data").mkdir(parents=True)
+    shutil.copy(cat, place / "tests" / "data")
+    command = SET_UP.rpartition(" && ")[2].removeprefix(".venv/bin/")
+    run(place, "sh", "-e", "-c", command)
+    packed = place / "tests" / "data" / "cat.gnc"
+    assert 0 < packed.stat().st_size < cat.stat().st_size
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no sh here")
+@pytest.mark.parametrize(("kind", "text"), SNIPPETS)
+def test_snippet(place: Path, kind: str, text: str) -> None:
+    if kind == "sh":
+        run(place, "sh", "-e", "-c", text)
+    else:
+        run(place, sys.executable, "-c", text)
+
+
+def test_the_windows_form_is_the_same() -> None:
+    (lines,) = (text.splitlines() for kind, text in BLOCKS if kind == "bat")
+    for line, command in zip(lines, (SET_UP, TEST), strict=True):
+        unix = line.replace("\\", "/").replace("py -m", "python3 -m").replace("/Scripts/", "/bin/")
+        assert unix == command
+
+
+def test_ci_runs_the_test_command(root: Path) -> None:
+    pattern = re.search(
+        r"grep -m 1 -E '(.*?)' README.md", (root / ".ci" / "run").read_text("utf-8")
+    )
+    assert pattern
+    readme = (root / "README.md").read_text("utf-8")
+    found = [line for line in readme.splitlines() if re.search(pattern[1], line)]
+    assert found == [TEST]
+
+
+def test_links_lead_somewhere(root: Path) -> None:
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", (root / "README.md").read_text("utf-8")):
+        assert (root / link).exists(), link
