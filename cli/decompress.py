@@ -19,7 +19,7 @@ __all__ = ["command"]
 SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "AVIF": {"quality": 95, "subsampling": "4:4:4"},
     "JPEG": {"quality": 95, "subsampling": "4:4:4"},
-    "PNG": {"compress_level": 3},  # on photos no larger than the default of 6, in half the time
+    "PNG": {"compress_level": 3},  # 1 % larger than the default of 6, in a third of the time
     "WEBP": {"lossless": True},
 }
 
