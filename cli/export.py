@@ -19,9 +19,16 @@ __all__ = ["command"]
     type=click.Path(path_type=Path),
     help="Folder for the encoder's and the decoder's file.",
 )
-def command(run: Path, out: Path) -> None:
-    """Export the training run in the folder RUN to ONNX model files that gencodec reads."""
+@click.option(
+    "--data",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Pictures to make tables and the quality scale from; by default those of the run.",
+)
+def command(run: Path, out: Path, data: Path | None) -> None:
+    """Export the training run in the folder RUN to model files; prints their names."""
     with console.needs_training("export"), console.fail_on_error():
         from ..training import export
 
-        export.run(run, out)
+        for path in export.run(run, out, data):
+            click.echo(click.format_filename(path))
