@@ -1,0 +1,236 @@
+"""Entropy coding of integers under stored integer frequency tables; the only user of constriction.
+
+A *row* is a frequency table over the values ``low .. low + n - 1`` and a last entry, the escape,
+for everything outside. All frequencies are positive integers of a row sum `TOTAL`, made once
+when a model is exported, so that writer and reader use the same numbers on every machine.
+
+Values are coded in groups of equal row, which costs one call of the coder a row instead of one
+a value. An escaped value is followed, after all groups of its call, by an Exp-Golomb code of its
+distance from the table: class of length (uniform, 4 bits), that many bits, and the side.
+
+The coder is a stack (ANS), so the writer records everything and encodes in reverse at the end;
+after the last value the reader's stack is empty and back in its first state, which is checked.
+
+References:
+    Duda 2009 (arXiv 0902.0271), asymmetric numeral systems.
+    Bamler 2022 (arXiv 2201.01741), "Understanding entropy coding with ANS", constriction.
+"""
+
+import constriction
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import FormatError
+
+__all__ = ["TOTAL", "Decoder", "Encoder", "Tables", "cost_bits"]
+
+TOTAL = 2**16  # every row's frequencies sum to this
+LENGTH_CLASSES = 16  # an escaped value lies less than 2**16 - 1 outside its table
+
+Ints = NDArray[np.int32]
+
+
+class Tables:
+    """Rows of frequencies, with the coder's models made when first used.
+
+    Arguments:
+        low: int ``(rows,)``, the smallest value of each row.
+        sizes: int ``(rows,)``, the number of entries of each row, the escape included.
+        frequencies: int ``(sum of sizes,)``, all rows one after another.
+        total: what each row sums to.
+
+    Raises:
+        ValueError: a row is empty, not positive or does not sum to ``total``.
+
+    Example:
+        >>> rows = Tables(np.array([-1]), np.array([4]), np.array([9, 65500, 20, 7]))
+        >>> rows.low.tolist(), len(rows)
+        ([-1], 1)
+    """
+
+    def __init__(self, low: Ints, sizes: Ints, frequencies: Ints, total: int = TOTAL) -> None:
+        self.low = np.asarray(low, np.int64)
+        self.sizes = np.asarray(sizes, np.int64)
+        flat = np.asarray(frequencies, np.int64)
+        ends = np.cumsum(self.sizes)
+        if (
+            self.low.shape != self.sizes.shape
+            or self.sizes.size == 0
+            or int(self.sizes.min()) < 2
+            or int(ends[-1]) != flat.size
+            or int(flat.min()) < 1
+            or np.any(np.add.reduceat(flat, ends - self.sizes) != total)
+        ):
+            raise ValueError("the frequency tables are not rows of positive integers of one sum")
+        self.frequencies = flat
+        self.starts = ends - self.sizes
+        self._models: dict[int, object] = {}
+
+    def __len__(self) -> int:
+        return self.low.size
+
+    def row(self, index: int) -> NDArray[np.int64]:
+        """Frequencies of one row, the escape last."""
+        start = self.starts[index]
+        return self.frequencies[start : start + self.sizes[index]]
+
+    def model(self, index: int) -> object:
+        """constriction's model of a row; exact, since the frequencies are small integers."""
+        found = self._models.get(index)
+        if found is None:
+            found = constriction.stream.model.Categorical(
+                self.row(index).astype(np.float64), perfect=False
+            )
+            self._models[index] = found
+        return found
+
+
+def cost_bits(values: Ints, rows: Ints, tables: Tables) -> float:
+    """The information content, in bits, of ``values`` under their rows, escapes included.
+
+    Example:
+        >>> rows = Tables(np.array([0]), np.array([3]), np.array([32768, 32767, 1]))
+        >>> cost_bits(np.array([0, 0]), np.array([0, 0]), rows)
+        2.0
+    """
+    entry, outside = _entries(values, rows, tables)
+    bits = -np.log2(tables.frequencies[tables.starts[rows] + entry] / TOTAL).sum()
+    distance = _distance(values[outside], rows[outside], tables)[0]
+    return float(bits + (5 + np.floor(np.log2(distance + 1))).sum())
+
+
+def _entries(values: Ints, rows: Ints, tables: Tables) -> tuple[Ints, NDArray[np.bool_]]:
+    """Position of each value in its row, and which of them lie outside (they get the escape)."""
+    entry = values - tables.low[rows]
+    last = tables.sizes[rows] - 1
+    outside = (entry < 0) | (entry >= last)
+    return np.where(outside, last, entry).astype(np.int32), outside
+
+
+def _distance(values: Ints, rows: Ints, tables: Tables) -> tuple[Ints, NDArray[np.bool_]]:
+    """How far outside its row each value lies (0 for the next one), and whether below."""
+    low = tables.low[rows]
+    below = values < low
+    over = values - (low + tables.sizes[rows] - 1)
+    return np.where(below, low - 1 - values, over).astype(np.int64), below
+
+
+def _groups(rows: Ints) -> tuple[NDArray[np.intp], list[tuple[int, int, int]]]:
+    """A stable order by row, and for each row used (row, start, end) in that order."""
+    small = rows.astype(np.uint8 if rows.size == 0 or rows.max() < 256 else np.uint16)
+    order = np.argsort(small, kind="stable")  # a radix sort for these types
+    ordered = small[order]
+    cuts = np.flatnonzero(np.diff(ordered)) + 1
+    starts = [0, *cuts.tolist()]
+    ends = [*cuts.tolist(), rows.size]
+    return order, [(int(ordered[s]), s, e) for s, e in zip(starts, ends, strict=True) if e > s]
+
+
+def _uniform(size: int) -> object:
+    return constriction.stream.model.Uniform(size)
+
+
+class Encoder:
+    """Records values and writes them as one stream.
+
+    Example:
+        >>> rows = Tables(np.array([-1]), np.array([4]), np.array([9, 65500, 20, 7]))
+        >>> coder = Encoder()
+        >>> coder.put(np.array([0, 1, -40]), np.array([0, 0, 0]), rows)
+        >>> reader = Decoder(coder.finish())
+        >>> reader.take(np.array([0, 0, 0]), rows).tolist()
+        [0, 1, -40]
+        >>> reader.finish()
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[Ints, object]] = []
+
+    def put(self, values: Ints, rows: Ints, tables: Tables) -> None:
+        """Adds ``values`` (int, 1-d), each under the row of ``tables`` that ``rows`` names.
+
+        Raises:
+            ValueError: a value lies 2**16 or more outside its table.
+        """
+        values, rows = np.asarray(values, np.int32), np.asarray(rows, np.int32)
+        entry, outside = _entries(values, rows, tables)
+        order, groups = _groups(rows)
+        entry = np.ascontiguousarray(entry[order])
+        for row, start, end in groups:
+            self._parts.append((entry[start:end], tables.model(row)))
+        escaped = order[outside[order]]
+        if escaped.size:
+            distance, below = _distance(values[escaped], rows[escaped], tables)
+            length = np.floor(np.log2(distance + 1)).astype(np.int32)
+            if length.max() >= LENGTH_CLASSES:
+                raise ValueError("a value lies too far outside its frequency table")
+            self._parts.append((length, _uniform(LENGTH_CLASSES)))
+            self._parts.append((below.astype(np.int32), _uniform(2)))
+            for bits in range(1, LENGTH_CLASSES):
+                chosen = length == bits
+                if chosen.any():
+                    rest = (distance[chosen] + 1 - 2**bits).astype(np.int32)
+                    self._parts.append((rest, _uniform(2**bits)))
+
+    def finish(self) -> bytes:
+        """The stream: little-endian 32-bit words."""
+        coder = constriction.stream.stack.AnsCoder()
+        for values, model in reversed(self._parts):
+            coder.encode_reverse(np.ascontiguousarray(values), model)
+        return coder.get_compressed().astype("<u4").tobytes()
+
+
+class Decoder:
+    """Reads what `Encoder` wrote, asked in the same order.
+
+    Raises:
+        FormatError: the stream is not one that an `Encoder` can have written.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        if len(data) % 4:
+            raise FormatError("the entropy-coded stream is damaged: it is not made of whole words.")
+        words = np.frombuffer(data, "<u4").astype(np.uint32)
+        try:
+            self._coder = constriction.stream.stack.AnsCoder(words)
+        except (ValueError, AssertionError) as error:
+            raise FormatError("the entropy-coded stream is damaged: it ends wrongly.") from error
+
+    def take(self, rows: Ints, tables: Tables) -> Ints:
+        """The next ``len(rows)`` values, int32, in the order of ``rows``."""
+        rows = np.asarray(rows, np.int32)
+        order, groups = _groups(rows)
+        entry = np.empty(rows.size, np.int32)
+        for row, start, end in groups:
+            entry[start:end] = self._decode(tables.model(row), end - start)
+        ordered = rows[order]
+        values = entry + tables.low[ordered]
+        outside = entry == tables.sizes[ordered] - 1
+        if outside.any():
+            values[outside] = self._escaped(ordered[outside], tables)
+        result = np.empty(rows.size, np.int32)
+        result[order] = values
+        return result
+
+    def _escaped(self, rows: Ints, tables: Tables) -> NDArray[np.int64]:
+        length = self._decode(_uniform(LENGTH_CLASSES), rows.size)
+        below = self._decode(_uniform(2), rows.size) == 1
+        distance = np.zeros(rows.size, np.int64)
+        for bits in range(1, LENGTH_CLASSES):
+            chosen = length == bits
+            if chosen.any():
+                rest = self._decode(_uniform(2**bits), int(chosen.sum()))
+                distance[chosen] = rest.astype(np.int64) + 2**bits - 1
+        low = tables.low[rows]
+        return np.where(below, low - 1 - distance, low + tables.sizes[rows] - 1 + distance)
+
+    def _decode(self, model: object, count: int) -> Ints:
+        try:
+            return np.asarray(self._coder.decode(model, count), np.int32)
+        except (ValueError, AssertionError, KeyError) as error:
+            raise FormatError("the entropy-coded stream is damaged.") from error
+
+    def finish(self) -> None:
+        """Raises FormatError unless every word of the stream has been used up."""
+        if not self._coder.is_empty():
+            raise FormatError("the entropy-coded stream is damaged: data is left over.")

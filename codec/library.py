@@ -1,0 +1,128 @@
+"""Finds models: by path, among the shipped ones, or by the digest that a file names.
+
+``pretrained/models.json`` is the only look-up: for each scheme its default model, and for each
+decoder ever released its file. A decoder that was in a release stays there for ever.
+"""
+
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from numpy.typing import NDArray
+
+from .errors import ModelError
+from .modelfile import ModelFile
+from .session import Runtime, Session
+
+__all__ = ["Model", "decoder_for", "default_pair", "load", "shipped"]
+
+PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
+SESSIONS_KEPT = 4  # runtimes whose sessions a model keeps; a server uses one or two
+
+
+@dataclass
+class Model:
+    """A model file with its sessions, which are opened when first used and then kept."""
+
+    file: ModelFile
+    path: Path
+    cache: dict = field(default_factory=dict)  # what a scheme derives from the model, once
+    _sessions: dict[Runtime, dict[str, Session]] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """For example ``autoencoder-3f9a12c4``."""
+        return f"{self.file.scheme}-{self.file.digest.hex()[:8]}"
+
+    def run(self, role: str, runtime: Runtime, **feeds: NDArray) -> list[NDArray]:
+        """Runs one of the model's networks."""
+        kept = self._sessions.get(runtime)
+        if kept is None:
+            while len(self._sessions) >= SESSIONS_KEPT:
+                self._sessions.pop(next(iter(self._sessions)))
+            kept = self._sessions[runtime] = {}
+        session = kept.get(role)
+        if session is None:
+            exact = role in self.file.about.get("exact", {})
+            session = kept[role] = Session(self.file.role(role), runtime, exact)
+        return session.run(**feeds)
+
+
+@cache
+def _open(path: Path, stamp: tuple[int, int]) -> Model:  # noqa: ARG001 (a changed file is another)
+    return Model(ModelFile.load(path), path)
+
+
+def load(path: str | Path) -> Model:
+    """The model in a file; opened once a process as long as the file does not change.
+
+    Raises:
+        ModelError: there is no such file, or it is not a model.
+    """
+    path = Path(path).resolve()
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise ModelError(f"The model file {path} cannot be read: {error.strerror}.") from error
+    return _open(path, (stat.st_mtime_ns, stat.st_size))
+
+
+@cache
+def shipped() -> dict[str, dict]:
+    """The table of shipped models: scheme -> {default, encoder, decoders}."""
+    table = PRETRAINED / "models.json"
+    try:
+        return json.loads(table.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{table} is missing or damaged; install gencodec again.") from error
+
+
+def default_pair(scheme: str, path: str | Path | None = None) -> tuple[Model, Model]:
+    """Encoder and decoder that belong together: the shipped ones, or those of ``path``.
+
+    ``path`` is either file of a pair that `gencodec export` wrote into one folder.
+    """
+    if path is None:
+        entry = shipped().get(scheme)
+        if entry is None:
+            raise ModelError(f"This version ships no model for {scheme}; pass --model FILE.")
+        decoder = load(PRETRAINED / entry["decoders"][entry["default"]]["file"])
+        return load(PRETRAINED / entry["encoder"]), decoder
+    given = load(path)
+    other = {"encoder": "decoder", "decoder": "encoder"}[given.file.about["side"]]
+    stem = given.path.name.removesuffix(f"-{given.file.about['side']}.onnx")
+    twin = given.path.with_name(f"{stem}-{other}.onnx")
+    pair = {given.file.about["side"]: given, other: load(twin)}
+    encoder, decoder = pair["encoder"], pair["decoder"]
+    if encoder.file.settings.get("decoder") != decoder.file.digest.hex():
+        raise ModelError(f"{encoder.path.name} and {decoder.path.name} do not belong together.")
+    if decoder.file.scheme != scheme:
+        raise ModelError(f"{given.path.name} is a model of {decoder.file.scheme}, not {scheme}.")
+    return encoder, decoder
+
+
+def decoder_for(scheme: str, wanted: bytes, path: str | Path | None = None) -> Model:
+    """The decoder of that digest, shipped or in ``path``.
+
+    Raises:
+        ModelError: it is not here; the sentence says where it is to be had.
+    """
+    title = f"{scheme}-{wanted.hex()[:8]}"
+    if path is not None:
+        model = load(path)
+        if model.file.about["side"] == "encoder":
+            model = default_pair(scheme, path)[1]
+        if model.file.digest != wanted:
+            raise ModelError(
+                f"The file was written with decoder {title}, but {model.path.name} "
+                f"is {model.title}; pass the model that wrote it."
+            )
+        return model
+    entry = shipped().get(scheme, {}).get("decoders", {}).get(wanted.hex())
+    if entry is None:
+        raise ModelError(
+            f"The file was written with decoder {title}, which this version does not have; "
+            "install a newer gencodec or pass --model FILE."
+        )
+    return load(PRETRAINED / entry["file"])

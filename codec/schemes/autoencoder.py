@@ -1,0 +1,332 @@
+"""The ``autoencoder`` scheme: pixels <-> entropy segments, with the networks of a model pair.
+
+What a segment holds, in coding order: for each position of ``z`` the prior it was coded under,
+``z``, the first half of ``y``'s residuals (a checkerboard), the second half. Table rows come from
+exact integer networks fed with decoded integers; means are float and touch pixels alone. A
+residual whose row is 0 is not coded: it is zero on both sides.
+
+A segment stands alone (no network looks across its border on the entropy side), so segments can
+be decoded in any order. Analysis and synthesis do look across: they run over the whole picture
+in tiles that overlap by their receptive field.
+
+``training/models/autoencoder.py`` holds the networks and the references.
+"""
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..entropy import Decoder, Encoder, Tables, cost_bits
+from ..errors import FormatError
+from ..library import Model
+from ..session import Runtime
+from .grid import Span, spans, tiles
+
+__all__ = ["NAME", "WIRE_ID", "Coded", "decode", "encode", "segment_count", "verify"]
+
+NAME, WIRE_ID = "autoencoder", 1
+STRIDE = 16  # pixels a position of y
+HYPER = 4  # positions of y a position of z
+RESIDUAL_MAX = 30_000  # what the escape code reaches comfortably
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A picture's segments, and the bits that the model itself reckons for them."""
+
+    segments: list[bytes]
+    estimate_bits: float
+
+
+def encode(
+    rgb: NDArray[np.uint8], quality: int, encoder: Model, decoder: Model, runtime: Runtime
+) -> Coded:
+    """Compresses pixels ``(H, W, 3)`` at ``quality`` (hundredths, 0..10000)."""
+    side = Side(decoder, quality, runtime)
+    y = _analysis(rgb, encoder, side)
+    segments, estimate = [], 0.0
+    for rows in spans(y.shape[1]):
+        for columns in spans(y.shape[2]):
+            part = y[:, rows.start : rows.end, columns.start : columns.end]
+            data, bits = _encode_segment(part, encoder, side)
+            segments.append(data)
+            estimate += bits
+    return Coded(segments, estimate)
+
+
+def decode(
+    segments: list[bytes],
+    width: int,
+    height: int,
+    quality: int,
+    decoder: Model,
+    runtime: Runtime,
+) -> NDArray[np.uint8]:
+    """Pixels ``(height, width, 3)`` of what `encode` wrote.
+
+    Raises:
+        FormatError: a segment is missing or damaged.
+    """
+    side = Side(decoder, quality, runtime)
+    y = np.empty((side.channels, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
+    for data, rows, columns in _layout(segments, width, height):
+        y[:, rows.start : rows.end, columns.start : columns.end] = _decode_segment(
+            data, rows.size, columns.size, side
+        )
+    return _synthesis(y, width, height, side)
+
+
+def verify(
+    segments: list[bytes],
+    width: int,
+    height: int,
+    quality: int,
+    decoder: Model,
+    runtime: Runtime,
+) -> None:
+    """Decodes the symbols of every segment and checks them, without making pixels."""
+    side = Side(decoder, quality, runtime)
+    for data, rows, columns in _layout(segments, width, height):
+        _decode_segment(data, rows.size, columns.size, side)
+
+
+def segment_count(width: int, height: int) -> int:
+    """The number of segments of a picture."""
+    return len(spans(-(-height // STRIDE))) * len(spans(-(-width // STRIDE)))
+
+
+def _layout(segments: list[bytes], width: int, height: int) -> list[tuple[bytes, Span, Span]]:
+    if len(segments) != segment_count(width, height):
+        raise FormatError(
+            f"The file is damaged: it holds {len(segments)} segments where a picture of "
+            f"{width}x{height} has {segment_count(width, height)}."
+        )
+    places = [
+        (rows, columns)
+        for rows in spans(-(-height // STRIDE))
+        for columns in spans(-(-width // STRIDE))
+    ]
+    return [(data, *place) for data, place in zip(segments, places, strict=True)]
+
+
+class Side:
+    """What both directions share for one picture: tables, place on the quality ladder, runtime."""
+
+    def __init__(self, decoder: Model, quality: int, runtime: Runtime) -> None:
+        self.model, self.runtime = decoder, runtime
+        self.settings = decoder.file.settings
+        self.channels: int = self.settings["y"]
+        self.mix = mixing(ladder_position(self.settings["ladder"], quality), self.settings["rungs"])
+        self.tables = _tables(decoder)
+        # The choice of a prior for z has its own table, mixed by integers like all else.
+        weights = self.mix.astype(np.int64)
+        choice = weights @ decoder.file.table("bank").astype(np.int64) // 256
+        choice[np.argmax(choice)] += 2**16 - 1 - choice.sum()
+        self.choice = Tables(
+            np.array([0]), np.array([choice.size + 1]), np.concatenate([choice, [1]])
+        )
+
+    def run(self, role: str, **feeds: NDArray) -> list[Floats]:
+        mix = self.mix.astype(np.float32)[None]
+        return self.model.run(role, self.runtime, mix=mix, **feeds)
+
+    def hyper(self, z: NDArray[np.int32], h: int, w: int) -> tuple:
+        """From ``z``: index and mean of pass 1, and features (integer, float) for pass 2."""
+        z32 = z.astype(np.float32)[None]
+        index, exact = self.run("hyper_index", z=z32)
+        mean, features = self.run("hyper_mean", z=z32)
+        return tuple(part[:, :, :h, :w] for part in (index, exact, mean, features))
+
+    def second(self, r1: NDArray[np.int32], y1: Floats, exact: Floats, features: Floats) -> tuple:
+        """Index and mean of pass 2, from what pass 1 gave."""
+        magnitude = np.minimum(np.abs(r1), self.settings["residual_max"]).astype(np.float32)
+        (index,) = self.run("context_index", magnitude=magnitude[None], features=exact)
+        (mean,) = self.run("context_mean", y1=y1[None], features=features)
+        return index[0], mean[0]
+
+    def shift(self, residual: NDArray[np.int32], index: NDArray[np.int32]) -> Floats:
+        """Residuals as they are added to the mean: moved a little towards zero, row by row."""
+        offsets = self.tables["offset"]  # (rows, 3): for 0, 1 and more
+        size = np.minimum(np.abs(residual), 2)
+        return residual - np.sign(residual) * offsets[index, size]
+
+
+def _tables(decoder: Model) -> dict:
+    """The decoder's tables, made once a process."""
+    made = decoder.cache
+    if not made:
+        file = decoder.file
+        for name in ("y", "z"):
+            made[name] = Tables(*(file.table(f"{name}_{part}") for part in ("low", "size", "freq")))
+        made["offset"] = file.table("offset").astype(np.float32)
+        made["z_cost"] = _dense_cost(made["z"], decoder.file.settings["z_max"])
+    return made
+
+
+def _dense_cost(tables: Tables, largest: int) -> Floats:
+    """Bits of each value ``-largest..largest`` in each row, for choosing a prior."""
+    cost = np.empty((len(tables), 2 * largest + 1), np.float32)
+    for row in range(len(tables)):
+        bits = -np.log2(tables.row(row) / 2**16)
+        place = np.arange(-largest, largest + 1) - tables.low[row]
+        distance = np.maximum(-place, place - (bits.size - 1) + 1)
+        inside = (place >= 0) & (place < bits.size - 1)
+        outside = bits[-1] + 5 + np.floor(np.log2(np.maximum(distance, 1)))
+        cost[row] = np.where(inside, bits[np.clip(place, 0, bits.size - 1)], outside)
+    return cost
+
+
+def ladder_position(ladder: list[list[int]], quality: int) -> int:
+    """Place on the quality ladder (256ths of a rung) of a quality in hundredths; integers only."""
+    for (q0, p0), (q1, p1) in zip(ladder, ladder[1:], strict=False):
+        if quality <= q1:
+            return p0 + ((p1 - p0) * (quality - q0) * 2 + (q1 - q0)) // (2 * (q1 - q0))
+    return ladder[-1][1]
+
+
+def mixing(position: int, rungs: int) -> NDArray[np.int32]:
+    """Weights of the rungs, integers that sum to 256."""
+    weights = np.zeros(rungs, np.int32)
+    rung = min(position // 256, rungs - 2)
+    weights[rung + 1] = position - 256 * rung
+    weights[rung] = 256 - weights[rung + 1]
+    return weights
+
+
+def checkerboard(channels: int, h: int, w: int) -> NDArray[np.bool_]:
+    """Where pass 1 codes: even positions in the first half of the channels, odd ones after."""
+    even = (np.arange(h)[:, None] + np.arange(w)[None, :]) % 2 == 0
+    half = channels // 2
+    mask = np.empty((channels, h, w), np.bool_)
+    mask[:half], mask[half:] = even, ~even
+    return mask
+
+
+def _analysis(rgb: NDArray[np.uint8], encoder: Model, side: Side) -> Floats:
+    """``y`` of the whole picture, tile by tile."""
+    height, width = rgb.shape[:2]
+    rows, columns = -(-height // STRIDE), -(-width // STRIDE)
+    pad = ((0, rows * STRIDE - height), (0, columns * STRIDE - width), (0, 0))
+    rgb = np.pad(rgb, pad, "edge")
+    y = np.empty((side.channels, rows, columns), np.float32)
+    mix = side.mix.astype(np.float32)[None]
+    for tile in tiles(rows, columns, encoder.file.settings["halo"]):
+        top, left = tile.outer[0].start * STRIDE, tile.outer[1].start * STRIDE
+        bottom, right = tile.outer[0].end * STRIDE, tile.outer[1].end * STRIDE
+        x = rgb[None, top:bottom, left:right]
+        (part,) = encoder.run("analysis", side.runtime, x=x, mix=mix)
+        y[tile.target] = part[0][tile.source]
+    return y
+
+
+def _synthesis(y: Floats, width: int, height: int, side: Side) -> NDArray[np.uint8]:
+    """The picture of a whole ``y``, tile by tile."""
+    _, rows, columns = y.shape
+    rgb = np.empty((rows * STRIDE, columns * STRIDE, 3), np.uint8)
+    for tile in tiles(rows, columns, side.settings["halo"]):
+        (r0, r1), (c0, c1) = ((span.start, span.end) for span in tile.outer)
+        (x,) = side.run("synthesis", y=y[None, :, r0:r1, c0:c1])
+        (i0, i1), (o0, o1) = ((s.start * STRIDE, s.stop * STRIDE) for s in tile.source[1:])
+        (t0, t1), (u0, u1) = ((s.start * STRIDE, s.stop * STRIDE) for s in tile.target[1:])
+        rgb[t0:t1, u0:u1] = x[0, i0:i1, o0:o1]
+    return rgb[:height, :width]
+
+
+def _encode_segment(y: Floats, encoder: Model, side: Side) -> tuple[bytes, float]:
+    _, h, w = y.shape
+    tables, settings = side.tables, side.settings
+    padded = np.pad(y, ((0, 0), (0, -h % HYPER), (0, -w % HYPER)), "edge")
+    mix = side.mix.astype(np.float32)[None]
+    (z_float,) = encoder.run("hyper_analysis", side.runtime, y=padded[None], mix=mix)
+    z = np.clip(np.floor(z_float[0] + 0.5), -settings["z_max"], settings["z_max"]).astype(np.int32)
+    choice = _choose_banks(z, side)
+
+    coder = Encoder()
+    one = np.zeros(choice.size, np.int32)
+    coder.put(choice.ravel(), one, side.choice)
+    z_rows = _z_rows(choice, settings["z"])
+    coder.put(z.ravel(), z_rows, tables["z"])
+    estimate = cost_bits(choice.ravel(), one, side.choice)
+    estimate += cost_bits(z.ravel(), z_rows, tables["z"])
+
+    first = checkerboard(side.channels, h, w)
+    index, exact, mean, features = side.hyper(z, h, w)
+    residuals = []
+    y1 = np.zeros_like(y)
+    for mask in (first, ~first):
+        index32 = np.asarray(index).reshape(y.shape).astype(np.int32)
+        coded = mask & (index32 > 0)
+        mean = np.asarray(mean).reshape(y.shape)
+        residual = np.clip(np.floor(y - mean + 0.5), -RESIDUAL_MAX, RESIDUAL_MAX).astype(np.int32)
+        residual *= coded
+        values, rows = residual[coded], index32[coded]
+        coder.put(values, rows, tables["y"])
+        estimate += cost_bits(values, rows, tables["y"])
+        residuals.append(values)
+        if mask is first:
+            y1 = np.where(first, mean + side.shift(residual, index32), 0).astype(np.float32)
+            index, mean = side.second(residual, y1, exact, features)
+    check = _checksum(choice.ravel(), z.ravel(), *residuals)
+    return check + coder.finish(), estimate
+
+
+def _decode_segment(data: bytes, h: int, w: int, side: Side) -> Floats:
+    """``y`` of one segment, ``(channels, h, w)``."""
+    tables, settings = side.tables, side.settings
+    if len(data) < 2:
+        raise FormatError("The file is damaged: a segment is too short.")
+    coder = Decoder(data[2:])
+    hz, wz = -(-h // HYPER), -(-w // HYPER)
+    choice = coder.take(np.zeros(hz * wz, np.int32), side.choice)
+    if choice.size and (choice.min() < 0 or choice.max() >= settings["banks"]):
+        raise FormatError("The file is damaged: a segment names a prior that does not exist.")
+    z = coder.take(_z_rows(choice.reshape(hz, wz), settings["z"]), tables["z"])
+    if np.abs(z).max(initial=0) > settings["z_max"]:  # the exactness bounds rest on this
+        raise FormatError("The file is damaged: a segment's symbols are out of range.")
+
+    shape = (side.channels, h, w)
+    first = checkerboard(*shape)
+    index, exact, mean, features = side.hyper(z.reshape(-1, hz, wz), h, w)
+    residuals = []
+    y = np.zeros(shape, np.float32)
+    for mask in (first, ~first):
+        index32 = np.asarray(index).reshape(shape).astype(np.int32)
+        coded = mask & (index32 > 0)
+        residual = np.zeros(shape, np.int32)
+        values = coder.take(index32[coded], tables["y"])
+        residual[coded] = values
+        residuals.append(values)
+        decoded = np.asarray(mean).reshape(shape) + side.shift(residual, index32)
+        y = np.where(mask, decoded, y).astype(np.float32)
+        if mask is first:
+            index, mean = side.second(residual, y, exact, features)
+    coder.finish()
+    if _checksum(choice, z, *residuals) != data[:2]:
+        raise FormatError("The file is damaged: the symbols of a segment do not match their check.")
+    return y
+
+
+def _choose_banks(z: NDArray[np.int32], side: Side) -> NDArray[np.int32]:
+    """For each position of ``z`` the prior that codes it in the fewest bits, ``(hz, wz)``."""
+    channels, banks = side.settings["z"], side.settings["banks"]
+    cost = side.tables["z_cost"].reshape(banks, channels, -1)
+    place = (z + side.settings["z_max"])[None]
+    bits = np.take_along_axis(cost[:, :, :, None], place.reshape(1, channels, 1, -1), 2).sum((1, 2))
+    bits -= np.log2(side.choice.row(0)[:banks])[:, None]
+    return np.argmin(bits, axis=0).reshape(z.shape[1:]).astype(np.int32)
+
+
+def _z_rows(choice: NDArray[np.int32], channels: int) -> NDArray[np.int32]:
+    rows = choice[None] * channels + np.arange(channels, dtype=np.int32)[:, None, None]
+    return rows.ravel().astype(np.int32)
+
+
+def _checksum(*symbols: NDArray[np.int32]) -> bytes:
+    crc = 0
+    for part in symbols:
+        crc = zlib.crc32(np.ascontiguousarray(part, "<i4").data, crc)
+    return (crc & 0xFFFF).to_bytes(2, "little")

@@ -1,0 +1,144 @@
+"""Runs networks; the only file that imports onnxruntime.
+
+A *runtime* says where and how: device, threads, optimisation. Exact (integer) networks always run
+on the CPU, whatever the runtime says: a GPU's kernels are not exact.
+"""
+
+import ctypes
+import os
+import sys
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from .errors import DeviceError, GencodecWarning, ModelError
+
+__all__ = ["Runtime", "Session"]
+
+DEVICES = ("auto", "cpu", "cuda")
+onnxruntime.set_default_logger_severity(4)  # what matters comes back as an exception
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where networks run.
+
+    Arguments:
+        device: "cpu", "cuda", or "auto": CUDA where an NVIDIA driver is present, else the CPU.
+        threads: of the CPU; None means as many as there are cores to be had.
+        optimise: False turns the graph optimisations off (for tests of exactness).
+    """
+
+    device: str = "auto"
+    threads: int | None = None
+    optimise: bool = True
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise DeviceError(f"There is no device {self.device!r}; known: {', '.join(DEVICES)}.")
+        if self.threads is not None and self.threads < 1:
+            raise DeviceError(f"threads must be at least 1, not {self.threads}.")
+
+    @property
+    def cores(self) -> int:
+        """The number of CPU threads to use."""
+        if self.threads is not None:
+            return self.threads
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+
+
+class Session:
+    """One network, ready to run.
+
+    Arguments:
+        model: the bytes of an ONNX model.
+        runtime: where to run it.
+        exact: an integer network: CPU only.
+    """
+
+    def __init__(self, model: bytes, runtime: Runtime, exact: bool = False) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = runtime.cores
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        # A codec alternates between networks and entropy coding: idle threads that spin would
+        # take the core from whatever runs next.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if not runtime.optimise:
+            level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            options.graph_optimization_level = level
+        device = "cpu" if exact else runtime.device
+        try:
+            self._session = _open(model, options, device)
+        except DeviceError:
+            raise
+        except Exception as error:
+            raise ModelError(f"The network cannot be loaded: {error}") from error
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        # Names inside a model file begin with the role's; callers use the plain ones.
+        self._inputs = {i.name.rpartition("/")[2]: i.name for i in self._session.get_inputs()}
+
+    def run(self, **feeds: NDArray) -> list[NDArray]:
+        """The outputs, in order, for inputs given by name."""
+        arrays = {self._inputs[k]: np.ascontiguousarray(value) for k, value in feeds.items()}
+        return self._session.run(self._outputs, arrays)
+
+
+def _open(
+    model: bytes, options: onnxruntime.SessionOptions, device: str
+) -> onnxruntime.InferenceSession:
+    if device == "cuda" or (device == "auto" and driver_present()):
+        opened = _open_cuda(model, options)
+        if opened is not None:
+            return opened
+        what = "The CUDA libraries that onnxruntime needs are not installed"
+        remedy = 'install them with: pip install "gencodec[cuda]"'
+        if device == "cuda":
+            if not driver_present():
+                raise DeviceError("No NVIDIA driver was found; use --device cpu, or install one.")
+            raise DeviceError(f"{what}; {remedy}.")
+        _warn_once(f"{what}, so the CPU is used; {remedy}.")
+    return onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
+
+
+def _open_cuda(
+    model: bytes, options: onnxruntime.SessionOptions
+) -> onnxruntime.InferenceSession | None:
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        return None
+    if not driver_present():
+        return None
+    if hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()
+    # TF32 would make pixels differ visibly between devices for a gain that is not needed.
+    providers = [("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"]
+    session = onnxruntime.InferenceSession(model, options, providers)
+    return session if "CUDAExecutionProvider" in session.get_providers() else None
+
+
+_driver: bool | None = None
+_warned: set[str] = set()
+
+
+def driver_present() -> bool:
+    """Whether an NVIDIA driver's library loads; asked once."""
+    global _driver
+    if _driver is None:
+        name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+        try:
+            ctypes.CDLL(name)
+            _driver = True
+        except OSError:
+            _driver = False
+    return _driver
+
+
+def _warn_once(text: str) -> None:
+    if text not in _warned:
+        _warned.add(text)
+        warnings.warn(text, GencodecWarning, stacklevel=2)

@@ -1,0 +1,51 @@
+"""Presets of a training run; every field can be overridden on the command line."""
+
+from dataclasses import dataclass, fields, replace
+
+from ..codec.errors import InputError
+
+__all__ = ["PRESETS", "RunConfig", "with_overrides"]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How a family is trained. Times are minutes, sizes pixels, batches are per process."""
+
+    batch: int = 8
+    crop: int = 128
+    late_batch: int = 2  # the last part of the run sees larger crops
+    late_crop: int = 256
+    late_share: float = 0.25
+    lr: float = 2e-3
+    lr_end: float = 1e-5
+    warmup_steps: int = 300
+    ema: float = 0.9995
+    clip: float = 1.0
+    validate_every: float = 10.0
+    checkpoint_every: float = 4.0
+    validation_tiles: int = 24
+    seed: int = 1
+
+
+PRESETS: dict[str, RunConfig] = {
+    "autoencoder": RunConfig(),
+}
+
+
+def with_overrides(config: RunConfig, overrides: dict[str, str]) -> RunConfig:
+    """``config`` with fields replaced by the texts given, e.g. ``{"lr": "3e-4"}``.
+
+    Raises:
+        InputError: an unknown field or a text that is not a number of its kind.
+    """
+    known = {field.name: type(getattr(config, field.name)) for field in fields(config)}
+    values = {}
+    for name, text in overrides.items():
+        if name not in known:
+            raise InputError(f"there is no training setting {name!r}; known: {', '.join(known)}.")
+        try:
+            values[name] = known[name](text)
+        except ValueError as error:
+            kind = known[name].__name__
+            raise InputError(f"{name}={text} is not a number of kind {kind}.") from error
+    return replace(config, **values)

@@ -1,0 +1,171 @@
+"""What the training loop needs to know of a family: its loss, its validation, its weights."""
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ..codec.errors import InputError
+from .models.autoencoder import Autoencoder, AutoencoderConfig
+
+__all__ = ["FAMILIES", "AutoencoderTask", "Task", "load_weights"]
+
+
+class Task(Protocol):
+    """One family under training."""
+
+    family: str
+    network: dict
+    model: nn.Module
+
+    def loss(self, batch: Tensor, part: float) -> Tensor: ...
+    def validate(self, tiles: list[np.ndarray]) -> Tensor: ...
+    def figures(self, sums: Tensor, tiles: list[np.ndarray]) -> dict[str, float]: ...
+    def state(self) -> dict: ...
+    def load_state(self, state: dict) -> None: ...
+    def load(self, path: Path) -> None: ...
+    def save(self, path: Path, average: dict[str, Tensor], about: dict) -> None: ...
+
+
+def load_weights(path: Path) -> tuple[str, dict, dict[str, Tensor], dict]:
+    """Family, network settings, tensors and notes of a ``weights.safetensors``.
+
+    Raises:
+        InputError: the file is missing or not one of ours.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            about = file.metadata() or {}
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        return about["family"], json.loads(about["network"]), tensors, json.loads(about["about"])
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path} is not a weights file written by gencodec train.") from error
+
+
+def parse_network(kind: type, texts: dict[str, str]) -> dict:
+    """Texts such as ``{"y": "256", "na": "1,2,2"}`` to the values of a network's dataclass."""
+    known = {field.name: field.default for field in fields(kind)}
+    values = {}
+    for name, text in texts.items():
+        if name not in known:
+            raise InputError(f"the network has no setting {name!r}; known: {', '.join(known)}.")
+        default = known[name]
+        if isinstance(default, tuple):
+            values[name] = tuple(int(part) for part in text.split(","))
+        else:
+            values[name] = type(default)(text)
+    return values
+
+
+class WeightsMixin:
+    """Saving and loading of averaged weights, alike for all families."""
+
+    family: str
+    network: dict
+    model: nn.Module
+    fresh: bool
+
+    def load(self, path: Path) -> None:
+        family, network, tensors, _ = load_weights(path)
+        if family != self.family:
+            raise InputError(f"{path} holds weights of {family}, not of {self.family}.")
+        if network != json.loads(json.dumps(self.network)):
+            raise InputError(f"{path} was trained with other network settings: {network}.")
+        self.model.load_state_dict(tensors, strict=False)  # buffers are not stored
+        self.fresh = False
+
+    def save(self, path: Path, average: dict[str, Tensor], about: dict) -> None:
+        notes = {
+            "family": self.family,
+            "network": json.dumps(self.network),
+            "about": json.dumps(about),
+        }
+        temporary = path.with_suffix(".tmp")
+        tensors = {k: v.detach().cpu().contiguous() for k, v in average.items()}
+        save_file(tensors, str(temporary), notes)
+        temporary.replace(path)
+
+
+class AutoencoderTask(WeightsMixin):
+    """Rate-distortion over the whole quality range, every quality weighing the same."""
+
+    family = "autoencoder"
+    points = (0.0, 0.25, 0.5, 0.75, 1.0)
+    bins = 16
+
+    def __init__(self, texts: dict[str, str], device: torch.device) -> None:
+        config = AutoencoderConfig(**parse_network(AutoencoderConfig, texts))
+        self.network = asdict(config)
+        self.model = Autoencoder(config).to(device)
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model.prior_z.quantiles.requires_grad_(False)
+        self.device = device
+        self.fresh = True  # not started from trained weights
+        # Running mean of the loss per stretch of the quality scale: the ends differ a
+        # hundredfold, and without this the high qualities would take the whole gradient.
+        self.scale = torch.zeros(self.bins, device=device)
+
+    def loss(self, batch: Tensor, part: float) -> Tensor:
+        model, count = self.model, batch.shape[0]
+        # Stratified: each batch covers the range evenly.
+        t = torch.arange(count, device=batch.device) + torch.rand(count, device=batch.device)
+        t = (t / count)[torch.randperm(count, device=batch.device)]
+        out = model(batch, t)
+        mse = (out["x_hat"] - batch).square().mean((1, 2, 3)) * 255**2
+        # The hyper-latent is cheap at first: it has to be useful before it can pay for itself,
+        # or it dies (rounds to zero everywhere) in the first minutes.
+        price = min(1.0, 0.05 + part / 0.06) if self.fresh else 1.0
+        bpp = (out["bits_y"] + price * out["bits_z"]) / (batch.shape[2] * batch.shape[3])
+        each = model.lambda_of(t) * mse + bpp
+        place = (t * self.bins).long().clamp(max=self.bins - 1)
+        with torch.no_grad():
+            for i, value in zip(place.tolist(), each.tolist(), strict=True):
+                old = float(self.scale[i])
+                self.scale[i] = value if old == 0 else old + 0.02 * (value - old)
+        return (each / self.scale[place]).mean()
+
+    def validate(self, tiles: list[np.ndarray]) -> Tensor:
+        """Sums over tiles of bits per pixel and PSNR at each of `points`: ``(points, 2)``."""
+        sums = torch.zeros(len(self.points), 3, dtype=torch.float64)
+        for tile in tiles:
+            h, w = (side // 64 * 64 for side in tile.shape[:2])
+            x = torch.from_numpy(tile[:h, :w].copy()).to(self.device).permute(2, 0, 1)[None]
+            x = x.float() / 255
+            for i, t in enumerate(self.points):
+                out = self.model(x, torch.tensor([t], device=self.device))
+                bits = out["bits_y"] + out["bits_z"]
+                sums[i, 0] += float(bits) / (h * w)
+                shown = torch.floor(out["x_hat"].clamp(0, 1) * 255 + 0.5) / 255
+                sums[i, 1] += float(-10 * torch.log10((shown - x).square().mean()))
+                sums[i, 2] += float(out["bits_z"]) / (h * w)
+        return sums
+
+    def figures(self, sums: Tensor, tiles: list[np.ndarray]) -> dict[str, float]:
+        mean = sums / len(tiles)
+        row: dict[str, float] = {}
+        for i, t in enumerate(self.points):
+            row[f"bpp{int(100 * t)}"] = float(mean[i, 0])
+            row[f"psnr{int(100 * t)}"] = float(mean[i, 1])
+        row["bpp_z0"], row["bpp_z100"] = float(mean[0, 2]), float(mean[-1, 2])
+        # One number to compare runs by: mean over the points of the loss in log2, the same
+        # lambda as trained. A drop of 0.0144 is 1 % less.
+        lam = self.model.lambda_of(torch.tensor(self.points, dtype=torch.float64))
+        mse = 255**2 * 10 ** (-mean[:, 1] / 10)
+        row["score"] = float(torch.log2(lam * mse + mean[:, 0]).mean())
+        return row
+
+    def state(self) -> dict:
+        return {"scale": self.scale}
+
+    def load_state(self, state: dict) -> None:
+        self.scale = state["scale"].to(self.device)
+        self.fresh = False
+
+
+FAMILIES: dict[str, type] = {"autoencoder": AutoencoderTask}

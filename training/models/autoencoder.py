@@ -1,0 +1,324 @@
+"""The default codec's network: variable-rate autoencoder with an exact two-pass entropy model.
+
+::
+
+        x --g_a--> y --(gain)--> r = round(y - mu) --> table index 0..63 --> bytes
+                   |                        |    \\
+                  h_a                       |     +--> c_i (integers) -> index of pass 2
+                   |                        +--> c_m (float) -> mean of pass 2
+                   z --+--> h_i (integers) -> index of pass 1
+                       +--> h_s (float)    -> mean of pass 1
+        y_hat = mu + r  --(1 / gain)--> g_s --> x_hat
+
+``y`` has one position per 16x16 pixels, ``z`` one per 64x64. Half of ``y``, a checkerboard that
+is shifted between the two halves of the channels, is coded in pass 1; the other half in pass 2
+sees all of its neighbours. One model covers all qualities: the gains and some biases are tables
+with a row per rung of a quality ladder, interpolated in between.
+
+What chooses a probability table (``h_i``, ``c_i``) works on integers alone; see ``layers``.
+
+References:
+    Minnen et al. 2018 (arXiv 1809.02736): hyper-prior with mean and scale.
+    He et al. 2021 (arXiv 2103.15306): checkerboard context; Li et al. 2023 (arXiv 2302.14402):
+    its spatial-channel form. Cui et al. 2021 (arXiv 2003.02012): gain units.
+    Li et al. 2020 (arXiv 2003.11282): several priors with one signalled, as in the bank for z.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from compressai.entropy_models import EntropyBottleneck, GaussianConditional
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .layers import Block, IntConv2d, RungTable, cosine_basis, round_ste
+
+__all__ = ["Autoencoder", "AutoencoderConfig", "mix_of"]
+
+SIGMA_MIN, SIGMA_MAX, ROWS = 0.10, 100.0, 64
+LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (ROWS - 1)
+Z_MAX = 63  # symbols of z are clipped to this; the integer networks' bounds rest on it
+R_MAX = 15  # residuals of pass 1 are clipped to this where pass 2's index network sees them
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """Widths and depths; the defaults are the shipped model's."""
+
+    y: int = 320  # channels of the latent, 1/16
+    z: int = 128  # channels of the hyper-latent, 1/64
+    banks: int = 8  # factorised priors of z, one signalled per position
+    rungs: int = 8  # rows of the quality ladder
+    ea: tuple[int, int, int] = (64, 192, 288)  # encoder widths at 1/4, 1/8, 1/16
+    na: tuple[int, int, int] = (2, 3, 2)  # encoder blocks there
+    es: tuple[int, int, int] = (64, 160, 256)  # decoder widths at 1/4, 1/8, 1/16
+    ns: tuple[int, int, int] = (2, 3, 2)
+    mean: int = 192  # width of the mean networks
+    context: int = 256
+    index: int = 96  # width of the integer networks
+    lambda_min: float = 0.0005
+    lambda_max: float = 0.25
+
+
+def mix_of(t: Tensor, rungs: int) -> Tensor:
+    """Mixing weights ``b rungs``, integers that sum to 256, of ladder positions ``t`` in 0..1."""
+    position = torch.round(t * (rungs - 1) * 256) / 256
+    grid = torch.arange(rungs, device=t.device, dtype=torch.float32)
+    return torch.round(torch.clamp(1 - (position[:, None] - grid).abs(), min=0) * 256)
+
+
+def down(cin: int, cout: int) -> nn.Module:
+    return nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * cin, cout, 1))
+
+
+def up(cin: int, cout: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(cin, 4 * cout, 1), nn.PixelShuffle(2))
+
+
+def blocks(channels: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(Block(channels) for _ in range(count)))
+
+
+class Analysis(nn.Module):
+    """g_a: pixels ``b 3 h w`` in -0.5..0.5 to ``b y h/16 w/16``, gained for the quality."""
+
+    def __init__(self, c: AutoencoderConfig) -> None:
+        super().__init__()
+        a, b, d = c.ea
+        self.stem = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(48, a, 3, padding=1))
+        self.body = nn.Sequential(blocks(a, c.na[0]), down(a, b), blocks(b, c.na[1]), down(b, d))
+        self.film = RungTable(c.rungs, d)
+        self.tail = nn.Sequential(blocks(d, c.na[2]), nn.Conv2d(d, c.y, 1))
+        # A linear path beside the network, at first the cosine transform: training starts from
+        # a working transform codec instead of from noise.
+        self.straight = nn.Sequential(nn.PixelUnshuffle(16), nn.Conv2d(768, c.y, 1, bias=False))
+        ramp = torch.linspace(0, 1, c.rungs)[:, None]
+        self.log_gain = RungTable(c.rungs, c.y, ramp * 0.5 * math.log(c.lambda_max / c.lambda_min))
+        with torch.no_grad():
+            self.straight[1].weight.copy_(cosine_basis(16, c.y)[0][:, :, None, None])
+            self.tail[1].weight.mul_(0.1)
+
+    def forward(self, x: Tensor, mix: Tensor) -> Tensor:
+        mix = mix * (1 / 256)
+        y = self.tail(self.body(self.stem(x)) + self.film(mix)) + self.straight(x)
+        return y.float() * torch.exp(self.log_gain(mix))
+
+
+class HyperAnalysis(nn.Module):
+    """h_a: gained ``y`` to ``z`` (not yet rounded), a quarter of the size each way."""
+
+    def __init__(self, c: AutoencoderConfig) -> None:
+        super().__init__()
+        m = c.mean
+        ramp = torch.linspace(0, 1, c.rungs)[:, None]
+        self.log_scale = RungTable(
+            c.rungs, c.y, -ramp * 0.5 * math.log(c.lambda_max / c.lambda_min)
+        )
+        self.body = nn.Sequential(
+            nn.Conv2d(2 * c.y, m, 1), Block(m), down(m, m), Block(m), down(m, m)
+        )
+        self.film = RungTable(c.rungs, m)
+        self.out = nn.Conv2d(m, c.z, 1)
+        # Starts with symbols of a few units: a z that rounds to zero would teach nobody.
+        self.log_gain = RungTable(c.rungs, c.z, math.log(40.0))
+
+    def forward(self, y: Tensor, mix: Tensor) -> Tensor:
+        mix = mix * (1 / 256)
+        y = y * torch.exp(self.log_scale(mix))
+        x = self.body(torch.cat([y, y.abs()], 1))  # magnitudes, since z mostly tells widths
+        return self.out(x + self.film(mix)).float() * torch.exp(self.log_gain(mix))
+
+
+class HyperMean(nn.Module):
+    """h_s: decoded ``z`` to pass 1's mean and to features for pass 2, both float."""
+
+    def __init__(self, c: AutoencoderConfig) -> None:
+        super().__init__()
+        m = c.mean
+        self.film = RungTable(c.rungs, m)
+        self.stem = nn.Conv2d(c.z, m, 1)
+        self.body = nn.Sequential(up(m, m), Block(m), up(m, m), Block(m))
+        self.out = nn.Conv2d(m, c.y, 1)
+        self.log_scale = RungTable(c.rungs, c.z, -math.log(2.0))
+
+    def forward(self, z: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
+        mix = mix * (1 / 256)
+        features = self.body(self.stem(z * torch.exp(self.log_scale(mix))) + self.film(mix))
+        return self.out(features), features
+
+
+class ContextMean(nn.Module):
+    """c_m: pass 1's decoded half (zeros elsewhere) and h_s's features to pass 2's mean."""
+
+    def __init__(self, c: AutoencoderConfig) -> None:
+        super().__init__()
+        k = c.context
+        self.y_in = nn.Conv2d(c.y, k, 1)
+        self.f_in = nn.Conv2d(c.mean, k, 1)
+        self.body = Block(k)
+        self.out = nn.Conv2d(k, c.y, 1)
+
+    def forward(self, y1: Tensor, features: Tensor) -> Tensor:
+        return self.out(self.body(self.y_in(y1) + self.f_in(features)))
+
+
+class HyperIndex(nn.Module):
+    """h_i, integers: ``z`` to pass 1's table index and to features for pass 2."""
+
+    def __init__(self, c: AutoencoderConfig) -> None:
+        super().__init__()
+        n, r = c.index, c.rungs
+        self.a = IntConv2d(c.z, n, 3, rungs=r, input_max=Z_MAX, shift=6, gain=10.0)
+        self.b = IntConv2d(n, 4 * n, 1, rungs=r, input_max=127, gain=1.4)
+        self.c = IntConv2d(n, n, 3, rungs=r, input_max=127, gain=1.4)
+        self.d = IntConv2d(n, 4 * n, 1, rungs=r, input_max=127, gain=1.4)
+        self.e = IntConv2d(n, n, 3, rungs=r, input_max=127, gain=1.4)
+        self.out = IntConv2d(n, c.y, 1, rungs=r, input_max=127, clip=(0, ROWS - 1), gain=0.15)
+
+    def forward(self, z: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
+        x = F.pixel_shuffle(self.b(self.a(z, mix), mix), 2)
+        x = F.pixel_shuffle(self.d(self.c(x, mix), mix), 2)
+        x = self.e(x, mix)
+        return self.out(x, mix), x
+
+
+class ContextIndex(nn.Module):
+    """c_i, integers: pass 1's clipped absolute residuals and h_i's features to pass 2's index."""
+
+    def __init__(self, c: AutoencoderConfig) -> None:
+        super().__init__()
+        n, r = c.index, c.rungs
+        self.a = IntConv2d(c.y, n, 1, rungs=r, input_max=R_MAX, shift=6, gain=10.0)
+        self.b = IntConv2d(n, n, 3, rungs=r, input_max=127, gain=1.4)
+        self.out = IntConv2d(2 * n, c.y, 1, rungs=r, input_max=127, clip=(0, ROWS - 1), gain=0.15)
+
+    def forward(self, magnitude: Tensor, features: Tensor, mix: Tensor) -> Tensor:
+        x = self.b(self.a(magnitude, mix), mix)
+        return self.out(torch.cat([x, features], 1), mix)
+
+
+class Synthesis(nn.Module):
+    """g_s: decoded ``y`` (gained) to pixels ``b 3 h w``, about -0.5..0.5, not clipped."""
+
+    def __init__(self, c: AutoencoderConfig) -> None:
+        super().__init__()
+        a, b, d = c.es
+        ramp = torch.linspace(0, 1, c.rungs)[:, None]
+        self.log_gain = RungTable(c.rungs, c.y, -ramp * 0.5 * math.log(c.lambda_max / c.lambda_min))
+        self.stem = nn.Conv2d(c.y, d, 1)
+        self.film = RungTable(c.rungs, d)
+        self.body = nn.Sequential(
+            blocks(d, c.ns[2]), up(d, b), blocks(b, c.ns[1]), up(b, a), blocks(a, c.ns[0])
+        )
+        self.tail = nn.Sequential(nn.Conv2d(a, 48, 3, padding=1), nn.PixelShuffle(4))
+        self.straight = nn.Sequential(nn.Conv2d(c.y, 768, 1, bias=False), nn.PixelShuffle(16))
+        with torch.no_grad():
+            self.straight[0].weight.copy_(cosine_basis(16, c.y)[0].T[:, :, None, None])
+            self.tail[0].weight.mul_(0.1)
+
+    def forward(self, y: Tensor, mix: Tensor) -> Tensor:
+        mix = mix * (1 / 256)
+        y = y * torch.exp(self.log_gain(mix))
+        return self.tail(self.body(self.stem(y) + self.film(mix))) + self.straight(y)
+
+
+class Autoencoder(nn.Module):
+    """The whole codec as trained; the roles above are exported one by one."""
+
+    def __init__(self, config: AutoencoderConfig | None = None) -> None:
+        super().__init__()
+        c = self.config = config or AutoencoderConfig()
+        self.g_a, self.h_a = Analysis(c), HyperAnalysis(c)
+        self.h_s, self.c_m = HyperMean(c), ContextMean(c)
+        self.h_i, self.c_i = HyperIndex(c), ContextIndex(c)
+        self.g_s = Synthesis(c)
+        self.prior_z = EntropyBottleneck(c.banks * c.z, init_scale=2.0)
+        self.bank_logits = RungTable(c.rungs, c.banks)
+        self.gaussian = GaussianConditional(None)
+        with torch.no_grad():  # rows that fit the cosine transform, where training starts
+            spread = cosine_basis(16, c.y)[1].log() + self.g_a.log_gain.table
+            rows = torch.clamp((spread - math.log(SIGMA_MIN)) / LOG_STEP, 0, ROWS - 1)
+            for head in (self.h_i.out, self.c_i.out):
+                head.bias.copy_(rows / head.bias_unit)
+
+    def lambda_of(self, t: Tensor) -> Tensor:
+        """Weight of the squared error (0..255 scale) against bits per pixel at ``t`` in 0..1."""
+        c = self.config
+        return c.lambda_min * (c.lambda_max / c.lambda_min) ** t
+
+    def checkerboard(self, y: Tensor) -> Tensor:
+        """1 where pass 1 codes: even positions in the first half of the channels, odd ones after."""
+        rows = torch.arange(y.shape[2], device=y.device)[:, None]
+        cols = torch.arange(y.shape[3], device=y.device)[None, :]
+        even = ((rows + cols) % 2 == 0).float()[None, None]
+        half = y.shape[1] // 2
+        return torch.cat([even.expand(1, half, -1, -1), (1 - even).expand(1, half, -1, -1)], 1)
+
+    def bits_z(self, z: Tensor, mix: Tensor, soft: bool) -> tuple[Tensor, Tensor]:
+        """Bits of ``z`` per sample, the choice of a bank paid for, and that choice ``b h w``."""
+        c = self.config
+        _, like = self.prior_z(z.repeat(1, c.banks, 1, 1), training=soft)
+        b, _, h, w = z.shape
+        nats = -torch.log(like.view(b, c.banks, c.z, h, w)).sum(2)
+        choice = -F.log_softmax((mix * (1 / 256)) @ self.bank_logits.table, 1)[:, :, None, None]
+        total = nats + choice
+        # The mixture trains every bank a little; what the file pays is the best one.
+        best, chosen = total.min(1)
+        if soft:
+            best = -torch.logsumexp(-total, 1)
+        return best.sum((1, 2)) / math.log(2), chosen
+
+    def bits_y(self, residual: Tensor, index: Tensor) -> Tensor:
+        """Bits per element under a zero-mean Gaussian of the row's width, log-spaced rows."""
+        sigma = SIGMA_MIN * torch.exp(index * LOG_STEP)
+        like = self.gaussian._likelihood(residual, sigma)
+        return -torch.log2(self.gaussian.likelihood_lower_bound(like))
+
+    def forward(self, x: Tensor, t: Tensor) -> dict[str, Tensor]:
+        """``x``: ``b 3 h w`` in 0..1 with sides that 64 divides; ``t``: ``b`` in 0..1.
+
+        Returns ``x_hat`` (0..1, not clipped), ``bits_y`` and ``bits_z`` per sample.
+        In training the rates see uniform noise and the pixels see rounded values. Out of
+        training the symbols come too (``z``, ``residual``, ``index``, and ``exact``, the residual
+        before rounding), for the tables of an export.
+        """
+        mix = mix_of(t, self.config.rungs)
+        amp = torch.autocast(x.device.type, torch.bfloat16, enabled=self.training)
+        with amp:
+            y = self.g_a(x - 0.5, mix).float()
+            z = self.h_a(y, mix).float()
+        z_hat = round_ste(torch.clamp(z, -Z_MAX, Z_MAX))
+        bits_z, choice = self.bits_z(z if self.training else z_hat, mix, soft=self.training)
+        index1, features_i = self.h_i(z_hat, mix)
+        with amp:
+            mean1, features = self.h_s(z_hat, mix)
+        gain = torch.exp(self.g_a.log_gain(mix * (1 / 256)))
+        mean1 = mean1.float() * gain
+        first = self.checkerboard(y)
+        r1 = round_ste(y - mean1) * first
+        y1 = (mean1 + r1) * first
+        magnitude = torch.clamp(r1.abs(), max=R_MAX)
+        index2 = self.c_i(magnitude, features_i, mix)
+        inverse = torch.exp(self.g_s.log_gain(mix * (1 / 256)))
+        with amp:
+            mean2 = self.c_m(y1 * inverse, features)
+        mean2 = mean2.float() * gain
+        r2 = round_ste(y - mean2) * (1 - first)
+        y_hat = y1 + (mean2 + r2) * (1 - first)
+        index = torch.where(first > 0, index1, index2)
+        exact = y - torch.where(first > 0, mean1, mean2)
+        residual = exact + torch.rand_like(exact) - 0.5 if self.training else r1 + r2
+        bits_y = self.bits_y(residual, index).sum((1, 2, 3))
+        with amp:
+            x_hat = self.g_s(y_hat, mix).float() + 0.5
+        out = {"x_hat": x_hat, "bits_y": bits_y, "bits_z": bits_z}
+        if not self.training:
+            out |= {
+                "z": z_hat,
+                "choice": choice,
+                "residual": residual,
+                "index": index,
+                "exact": exact,
+            }
+        return out
