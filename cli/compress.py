@@ -100,7 +100,7 @@ def command(
         if size > source_bytes:
             console.warn(
                 f"{job.target_name} ({size:,} bytes) is larger than {job.name} "
-                f"({source_bytes:,} bytes); a lower -q makes it smaller."
+                f"({source_bytes:,} bytes); keep the original, or lower -q."
             )
         return {
             "input": job.name,
