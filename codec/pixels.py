@@ -1,0 +1,317 @@
+"""Pictures to planes and back: what Pillow gives, as 8-bit colour, alpha and metadata.
+
+`load` takes all that a caller may hand in and makes a `Picture` of it; `to_image` is the way back.
+Samples of more than 8 bits, CMYK, LAB and the like are converted, and the picture's notes say so.
+EXIF orientation is not applied but carried as metadata, as are ICC profile and XMP.
+
+Samples are made 8-bit grey or RGB by `modes`; alpha and the colour that it hides are left to
+`alpha`, whose `encode_alpha` and `decode_alpha` are here as well.
+
+Example:
+    >>> picture = load(np.full((2, 3), 200, np.uint8))
+    >>> picture.rgb.shape, picture.grey, picture.alpha
+    ((2, 3, 3), True, None)
+    >>> to_image(picture.rgb, grey=picture.grey, alpha=picture.alpha).mode
+    'L'
+"""
+
+import importlib
+import io
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from .alpha import decode_alpha, encode_alpha, fill_hidden
+from .container import check_size
+from .errors import GencodecError, InputError
+from .modes import raw_mode, to_planes
+
+__all__ = ["Picture", "decode_alpha", "encode_alpha", "load", "pad_to", "to_image"]
+
+Bytes = NDArray[np.uint8]
+
+WANTED = "a uint8 array of shape (H, W), (H, W, 3) or (H, W, 4)"
+EXIF_PREFIX = b"Exif\0\0"  # how JPEG marks EXIF; Pillow expects it, the container leaves it out
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+ORIENTATION = 0x0112
+# The tags of a TIFF that tell of the picture; the others tell of how its samples were stored.
+TIFF_TEXT_TAGS = (270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 33432)
+TIFF_IFD_TAGS = (34665, 34853)  # EXIF and GPS
+
+
+@dataclass
+class Picture:
+    """A picture as the codecs see it.  Its arrays may share memory with what it was made from.
+
+    Attributes:
+        rgb: uint8 ``(H, W, 3)``, contiguous; the three are equal where `grey`.
+        grey: the input had no colour channels (a grey picture stored as RGB does not count).
+        alpha: uint8 ``(H, W)``, contiguous, or None where the input had no transparency.
+        icc, exif, xmp: as in a ``.gnc`` file, or None.
+        notes: sentences on what was converted or left out.
+    """
+
+    rgb: Bytes
+    grey: bool
+    alpha: Bytes | None = None
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+
+def load(image: Any, keep_metadata: bool = True) -> Picture:
+    """Reads a picture of any kind.
+
+    Arguments:
+        image: a PIL image, a path, a binary file object, or a uint8 array ``(H, W)``,
+            ``(H, W, 3)`` or ``(H, W, 4)``.  Of an animation, the first frame (of a PIL image,
+            the current one).
+        keep_metadata: whether to keep ICC profile, EXIF and XMP.  Where not, EXIF orientation is
+            applied to the pixels, or the picture would be shown turned.
+
+    Raises:
+        InputError: it is missing, unreadable, damaged, too large, or not of such a kind.
+    """
+    if isinstance(image, np.ndarray):
+        return _from_array(image)
+    if isinstance(image, Image.Image):
+        with _one_sentence(_file_name(image, "filename")):
+            return _from_pillow(image, keep_metadata)
+    if isinstance(image, str | os.PathLike):
+        # U+FFFD for what is not text, so that the error can be printed everywhere.
+        name = os.fsencode(image).decode("utf-8", "replace")
+        with _one_sentence(name):
+            if os.path.isdir(image):
+                raise InputError(f"{name} is a folder; name the files in it.")
+            with _open(image, name) as opened:
+                return _from_pillow(opened, keep_metadata)
+    if hasattr(image, "read"):
+        name = _file_name(image, "name")
+        with _one_sentence(name):
+            data = image.read()
+            if not isinstance(data, bytes):
+                raise InputError(f"{name} is not open in binary mode; open it with 'rb'.")
+            with _open(io.BytesIO(data), name) as opened:
+                return _from_pillow(opened, keep_metadata)
+    hint = "; wrap bytes in io.BytesIO" if isinstance(image, bytes | bytearray | memoryview) else ""
+    raise InputError(
+        f"A picture must be a PIL image, a path, a binary file object or {WANTED},"
+        f" not {type(image).__name__}{hint}."
+    )
+
+
+def to_image(
+    rgb: Bytes,
+    *,
+    grey: bool = False,
+    alpha: Bytes | None = None,
+    icc: bytes | None = None,
+    exif: bytes | None = None,
+    xmp: bytes | None = None,
+) -> Image.Image:
+    """A fully loaded Pillow image of mode L, LA, RGB or RGBA, with a copy of the pixels.
+
+    Arguments:
+        rgb: uint8 ``(H, W, 3)``; where `grey`, ``(H, W)`` too.  Of three unequal channels the
+            rounded mean is taken: for three noisy copies of one plane it is the best guess.
+        grey: whether the image has no colour.
+        alpha: uint8 ``(H, W)`` or None.
+        icc, exif, xmp: go to the keys ``icc_profile``, ``exif`` and ``xmp`` of ``.info``, as
+            Pillow's own plugins put them.
+    """
+    planes = rgb
+    if grey and rgb.ndim == 3:
+        planes = ((rgb.sum(axis=2, dtype=np.uint16) + 1) // 3).astype(np.uint8)
+    if alpha is not None:
+        planes = np.dstack([planes, alpha])
+    image = Image.fromarray(planes).copy()  # of its own memory: fromarray may share that of planes
+    if icc:
+        image.info["icc_profile"] = icc
+    if exif:
+        image.info["exif"] = exif if exif.startswith(EXIF_PREFIX) else EXIF_PREFIX + exif
+    if xmp:
+        image.info["xmp"] = xmp
+    return image
+
+
+def pad_to(planes: Bytes, multiple: int) -> Bytes:
+    """``(H, W)`` or ``(H, W, C)`` with its last row and column repeated to multiples of a number.
+
+    >>> pad_to(np.array([[1, 2, 3]], np.uint8), 2)
+    array([[1, 2, 3, 3],
+           [1, 2, 3, 3]], dtype=uint8)
+    """
+    bottom, right = (-side % multiple for side in planes.shape[:2])
+    if not bottom and not right:
+        return planes
+    return np.pad(planes, [(0, bottom), (0, right)] + [(0, 0)] * (planes.ndim - 2), mode="edge")
+
+
+# --- opening ------------------------------------------------------------------------------------
+
+
+def _file_name(image: Any, attribute: str) -> str:
+    name = getattr(image, attribute, None)
+    return name if isinstance(name, str) and name else "The input"
+
+
+def _open(source: Any, name: str) -> Image.Image:
+    try:
+        return Image.open(source)
+    except UnidentifiedImageError:
+        head = _head(source)
+        if not head:
+            raise InputError(f"{name} is empty; copy or download it again.") from None
+        if head[4:8] != b"ftyp" or head[8:12] not in HEIC_BRANDS:
+            raise
+    # Pillow does not know of pillow-heif until somebody has registered it.
+    try:
+        importlib.import_module("pillow_heif").register_heif_opener()
+    except ImportError:
+        raise InputError(
+            f"{name} is a HEIC picture; the plugin pillow-heif reads it: pip install pillow-heif."
+        ) from None
+    return Image.open(source)
+
+
+def _head(source: Any) -> bytes:
+    if isinstance(source, io.BytesIO):
+        return source.getvalue()[:16]
+    with open(source, "rb") as file:
+        return file.read(16)
+
+
+@contextmanager
+def _one_sentence(name: str) -> Generator[None, None, None]:
+    """Turns what Pillow raises into an `InputError` that names the file.
+
+    Pillow's plugins raise nearly anything for a hostile file (struct.error, ZeroDivisionError,
+    KeyError ...), so whatever it is, the picture is what is wrong.
+    """
+    try:
+        yield
+    except GencodecError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(f"{name} does not exist; check its name.") from error
+    except UnidentifiedImageError as error:
+        raise InputError(
+            f"{name} is not a picture that Pillow can read; convert it to PNG or JPEG first."
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(
+            f"{name} has more pixels than Pillow opens without being told to; scale it down, or"
+            " raise PIL.Image.MAX_IMAGE_PIXELS if you trust the file."
+        ) from error
+    except MemoryError as error:
+        raise InputError(f"{name} does not fit into memory; scale it down first.") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise InputError(f"{name} cannot be read: {error.strerror}.") from error
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise InputError(f"{name} is damaged and cannot be read ({reason}).") from error
+
+
+# --- arrays and Pillow images to a Picture --------------------------------------------------------
+
+
+def _from_array(array: NDArray[Any]) -> Picture:
+    channels = array.shape[2:]
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or channels not in ((), (3,), (4,)):
+        shape = ", ".join(map(str, array.shape)) + ("," if array.ndim == 1 else "")
+        raise InputError(
+            f"An array of shape ({shape}) and type {array.dtype} is not a picture; give {WANTED}."
+        )
+    check_size(array.shape[1], array.shape[0])
+    return _picture(np.asarray(array), None, [])
+
+
+def _from_pillow(image: Image.Image, keep_metadata: bool) -> Picture:
+    check_size(*image.size)
+    notes: list[str] = []
+    frames = _frames(image)
+    if frames > 1:
+        notes.append(f"Only one of {frames} frames was kept.")
+    raw = raw_mode(image)  # gone once loaded
+    image.load()
+    check_size(*image.size)  # some formats know their size only now
+    icc, exif, xmp = _metadata(image) if keep_metadata else (None, None, None)
+    if not keep_metadata:
+        image = _turned(image)
+    planes, alpha = to_planes(image, raw, notes)
+    picture = _picture(planes, alpha, notes)
+    picture.exif, picture.xmp = exif, xmp
+    if image.mode not in ("CMYK", "LAB"):  # else the profile told of colours that are gone
+        picture.icc = icc
+    return picture
+
+
+def _picture(planes: Bytes, alpha: Bytes | None, notes: list[str]) -> Picture:
+    """From ``(H, W)``, ``(H, W, 3)`` or ``(H, W, 4)``."""
+    grey = planes.ndim == 2
+    if grey:
+        planes = np.repeat(planes[..., None], 3, axis=2)
+    elif planes.shape[2] == 4:
+        planes, alpha = planes[..., :3], planes[..., 3]
+    rgb = np.ascontiguousarray(planes)
+    if alpha is not None:
+        alpha = np.ascontiguousarray(alpha)
+        rgb = fill_hidden(rgb, alpha)
+    return Picture(rgb, grey, alpha, notes=tuple(notes))
+
+
+def _frames(image: Image.Image) -> int:
+    # A PSD has layers for frames, and what Pillow opens is all of them together.
+    if image.format == "PSD":
+        return 1
+    try:
+        return getattr(image, "n_frames", 1)
+    except Exception:  # later frames are damaged; the one that is wanted may still be whole
+        return 1
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # damaged EXIF that nobody asked for is no reason to refuse the picture
+        return image
+    if orientation == 1:
+        return image
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(image)
+
+
+def _metadata(image: Image.Image) -> tuple[bytes | None, bytes | None, bytes | None]:
+    """ICC profile, EXIF and XMP."""
+    found = []
+    for key in ("icc_profile", "exif", "xmp"):
+        value = image.info.get(key)
+        if isinstance(value, str):
+            value = value.encode("utf-8", "replace")
+        found.append(value if isinstance(value, bytes) and value else None)
+    icc, exif, xmp = found
+    if exif is None and image.format == "TIFF":
+        exif = _tiff_exif(image)
+    elif exif is not None:
+        exif = exif.removeprefix(EXIF_PREFIX) or None
+    return icc, exif, xmp
+
+
+def _tiff_exif(image: Image.Image) -> bytes | None:
+    # No orientation: Pillow has applied that of a TIFF.
+    source, kept = image.getexif(), Image.Exif()
+    for tag in TIFF_TEXT_TAGS:
+        if tag in source:
+            kept[tag] = source[tag]
+    for tag in TIFF_IFD_TAGS:
+        if ifd := source.get_ifd(tag):
+            kept[tag] = dict(ifd)
+    return kept.tobytes().removeprefix(EXIF_PREFIX) if len(kept) else None
