@@ -30,6 +30,7 @@ from .errors import InputError
 __all__ = ["BDRate", "bd_rate", "bpp", "ms_ssim", "ms_ssim_db", "mse", "psnr"]
 
 Floats = NDArray[np.float64]
+Points = Sequence[float] | NDArray[Any]
 
 WINDOW, SIGMA = 11, 1.5
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # finest first
@@ -167,10 +168,10 @@ class BDRate:
 
 
 def bd_rate(
-    anchor_bpp: Sequence[float],
-    anchor_psnr: Sequence[float],
-    test_bpp: Sequence[float],
-    test_psnr: Sequence[float],
+    anchor_bpp: Points,
+    anchor_psnr: Points,
+    test_bpp: Points,
+    test_psnr: Points,
     lo: float | None = None,
     hi: float | None = None,
 ) -> BDRate:
@@ -208,7 +209,7 @@ def bd_rate(
 class _Curve:
     """Log rate over quality as cubics in Hermite form, with PCHIP's slopes."""
 
-    def __init__(self, rates: Sequence[float], qualities: Sequence[float], name: str) -> None:
+    def __init__(self, rates: Points, qualities: Points, name: str) -> None:
         rate, x = (np.asarray(values, np.float64) for values in (rates, qualities))
         if rate.ndim != 1 or rate.shape != x.shape or rate.size < 2:
             raise InputError(
