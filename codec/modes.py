@@ -56,9 +56,11 @@ def to_planes(image: Image.Image, raw: str, notes: list[str]) -> tuple[Bytes, By
         notes.append("16-bit samples were converted to 8-bit.")  # by Pillow, when it loaded them
     if mode in ("1", "L"):
         grey = np.asarray(image.convert("L"))
-        # Of a PNG of 2 or 4 bits Pillow stretches the samples, but not the level that is clear.
-        stretch = {"L;2": 85, "L;4": 17}.get(raw, 1)
-        return grey, _alpha(grey == clear * stretch) if isinstance(clear, int) else None
+        if not isinstance(clear, int):
+            return grey, None
+        # Of a PNG below 8 bits Pillow stretches the samples, but not the level that is clear.
+        level = 255 * bool(clear) if mode == "1" else clear * {"L;2": 85, "L;4": 17}.get(raw, 1)
+        return grey, _alpha(grey == level)
     if mode in ("LA", "La"):
         both = np.asarray(image.convert("LA"))
         return both[..., 0], both[..., 1]

@@ -122,7 +122,8 @@ def test_palettes_with_transparency(transparency):
 
 
 def test_palettes_with_an_alpha_channel_and_with_an_rgba_palette():
-    image = Image.fromarray(RGBA).convert("PA")
+    image = Image.fromarray(COLOUR).quantize(8).convert("PA")
+    image.putalpha(Image.fromarray(ALPHA))
     picture = check(pixels.load(image))
     np.testing.assert_array_equal(alpha_of(picture), ALPHA)
     image = Image.new("P", (2, 1))
@@ -242,9 +243,11 @@ def test_16_bit_grey_files(format_):
 
 def test_dark_16_bit_pgm_stays_dark():
     """Pillow opens it as mode I, whose range is otherwise guessed from the samples."""
-    picture = check(pixels.load(io.BytesIO(b"P5 2 1 65535\n\0\x80\0\xff")))
-    assert picture.rgb[..., 0].tolist() == [[0, 1]]
-    assert picture.notes == NOTE_16
+    image = Image.open(io.BytesIO(b"P5 2 1 65535\n\0\x80\0\xff"))
+    for _ in ("not yet loaded", "loaded"):
+        picture = check(pixels.load(image))
+        assert picture.rgb[..., 0].tolist() == [[0, 1]]
+        assert picture.notes == NOTE_16
 
 
 @pytest.mark.parametrize(

@@ -103,12 +103,13 @@ def test_what_is_given_is_left_alone():
     image = Image.fromarray(array)
     palette = Image.fromarray(array).convert("P")
     palette.info["transparency"] = 3
-    before = palette.convert("RGBA").tobytes(), palette.tobytes(), dict(palette.info)
+    before = palette.im.getpalette("RGBA", "RGBA"), palette.tobytes(), dict(palette.info)
     for given in (array, image, palette):
         pixels.load(given)
     np.testing.assert_array_equal(array, kept)
     assert image.tobytes() == kept.tobytes()
-    assert before == (palette.convert("RGBA").tobytes(), palette.tobytes(), dict(palette.info))
+    after = palette.im.getpalette("RGBA", "RGBA"), palette.tobytes(), dict(palette.info)
+    assert before == after
 
 
 @pytest.mark.parametrize(
