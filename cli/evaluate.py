@@ -25,7 +25,7 @@ def command(family: str, data: Path, as_json: bool) -> None:
     with console.needs_training("evaluate"), console.fail_on_error():
         from ..training import evaluate
 
-        rows = evaluate.run(family, data, as_json)
+        rows = evaluate.run(family, data)
     if as_json:
         console.print_json(rows)
     elif rows:

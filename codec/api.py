@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from . import container, library, pixels
+from . import container, denoiser, library, pixels
 from .container import ChunkType, Flag, Header
+from .denoiser import DenoiseResult, denoise, denoise_detailed
 from .errors import FormatError, InputError, ModelError
 from .schemes import SCHEMES, by_name, by_wire_id
 from .session import Runtime
@@ -17,11 +18,14 @@ from .session import Runtime
 __all__ = [
     "CODECS",
     "CompressResult",
+    "DenoiseResult",
     "Info",
     "ModelInfo",
     "compress",
     "compress_detailed",
     "decompress",
+    "denoise",
+    "denoise_detailed",
     "info",
     "models",
     "verify",
@@ -33,7 +37,7 @@ CODECS = tuple(scheme.NAME for scheme in SCHEMES.values())
 LARGEST_FILE = 2**31  # bytes; more than the largest picture allowed can need
 
 ImageLike = Any  # a PIL image, a path, a binary file object or a uint8 array
-Data = bytes | bytearray | memoryview | str | os.PathLike | BinaryIO
+Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,8 @@ def compress(
     threads: int | None = None,
     *,
     strip: bool = False,
-    model: str | os.PathLike | None = None,
+    model: str | os.PathLike[str] | None = None,
+    denoise: bool = False,
 ) -> bytes:
     """Compresses a picture to the bytes of a ``.gnc`` file.
 
@@ -118,6 +123,7 @@ def compress(
         threads: of the CPU; None for all cores.
         strip: leave out ICC profile, EXIF and XMP.
         model: a model file to use instead of the shipped one.
+        denoise: take the noise out first, as the function `denoise` does; it costs many bits.
 
     Raises:
         InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument.
@@ -130,7 +136,15 @@ def compress(
         (64, 48)
     """
     return compress_detailed(
-        image, codec, quality, lossless, device, threads, strip=strip, model=model
+        image,
+        codec,
+        quality,
+        lossless,
+        device,
+        threads,
+        strip=strip,
+        model=model,
+        denoise=denoise,
     ).data
 
 
@@ -143,7 +157,8 @@ def compress_detailed(
     threads: int | None = None,
     *,
     strip: bool = False,
-    model: str | os.PathLike | None = None,
+    model: str | os.PathLike[str] | None = None,
+    denoise: bool = False,
 ) -> CompressResult:
     """Like `compress`, and tells what was done."""
     scheme = by_name(codec)
@@ -155,6 +170,9 @@ def compress_detailed(
     picture = pixels.load(image, keep_metadata=not strip)
     height, width = picture.rgb.shape[:2]
     container.check_size(width, height)
+    if denoise:
+        network = library.default_single("denoiser")
+        picture.rgb, _ = denoiser.clean(picture.rgb, network, runtime)
     encoder, decoder = library.default_pair(scheme.NAME, model)
     hundredths = round(quality * 100)
     coded = scheme.encode(picture.rgb, hundredths, encoder, decoder, runtime)
@@ -190,7 +208,7 @@ def decompress(
     device: str = "auto",
     threads: int | None = None,
     *,
-    model: str | os.PathLike | None = None,
+    model: str | os.PathLike[str] | None = None,
 ):
     """The picture of a ``.gnc`` file as a `PIL.Image.Image`, fully loaded.
 
@@ -226,7 +244,7 @@ def decompress(
     )
 
 
-def verify(data: Data, *, model: str | os.PathLike | None = None) -> None:
+def verify(data: Data, *, model: str | os.PathLike[str] | None = None) -> None:
     """Checks a file: every checksum, and that every symbol decodes as it was written.
 
     Raises:
@@ -284,8 +302,8 @@ def models() -> list[ModelInfo]:
     """The models that this version ships."""
     found = []
     for scheme, entry in library.shipped().items():
-        files = [("encoder", entry["encoder"], True)]
-        for digest, about in entry["decoders"].items():
+        files = [(role, entry[role], True) for role in ("encoder", "file") if role in entry]
+        for digest, about in entry.get("decoders", {}).items():
             files.append(("decoder", about["file"], digest == entry["default"]))
         for role, name, default in files:
             model = library.load(library.PRETRAINED / name)
@@ -293,11 +311,11 @@ def models() -> list[ModelInfo]:
                 ModelInfo(
                     name=model.title,
                     codec=scheme,
-                    role=role,
+                    role=scheme if role == "file" else role,
                     digest=model.file.digest.hex(),
                     bytes=len(model.file.data),
                     default=default,
-                    qualities="0 to 100, continuous",
+                    qualities="" if role == "file" else "0 to 100, continuous",
                     file=name,
                 )
             )

@@ -9,15 +9,16 @@ a value. An escaped value is followed, after all groups of its call, by an Exp-G
 distance from the table: class of length (uniform, 4 bits), that many bits, and the side.
 
 The coder is a stack (ANS), so the writer records everything and encodes in reverse at the end;
-after the last value the reader's stack is empty and back in its first state, which is checked.
+after the last value the reader's stack is empty, which is checked. Damaged data mostly decodes to
+other values without a word, so a checksum of the values has to stand beside the stream.
 
 References:
     Duda 2009 (arXiv 0902.0271), asymmetric numeral systems.
     Bamler 2022 (arXiv 2201.01741), "Understanding entropy coding with ANS", constriction.
 """
 
-import constriction
 import numpy as np
+from constriction import stream  # pyright: ignore[reportAttributeAccessIssue]
 from numpy.typing import NDArray
 
 from .errors import FormatError
@@ -78,9 +79,7 @@ class Tables:
         """constriction's model of a row; exact, since the frequencies are small integers."""
         found = self._models.get(index)
         if found is None:
-            found = constriction.stream.model.Categorical(
-                self.row(index).astype(np.float64), perfect=False
-            )
+            found = stream.model.Categorical(self.row(index).astype(np.float64), perfect=False)
             self._models[index] = found
         return found
 
@@ -107,7 +106,9 @@ def _entries(values: Ints, rows: Ints, tables: Tables) -> tuple[Ints, NDArray[np
     return np.where(outside, last, entry).astype(np.int32), outside
 
 
-def _distance(values: Ints, rows: Ints, tables: Tables) -> tuple[Ints, NDArray[np.bool_]]:
+def _distance(
+    values: Ints, rows: Ints, tables: Tables
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """How far outside its row each value lies (0 for the next one), and whether below."""
     low = tables.low[rows]
     below = values < low
@@ -127,7 +128,7 @@ def _groups(rows: Ints) -> tuple[NDArray[np.intp], list[tuple[int, int, int]]]:
 
 
 def _uniform(size: int) -> object:
-    return constriction.stream.model.Uniform(size)
+    return stream.model.Uniform(size)
 
 
 class Encoder:
@@ -174,7 +175,7 @@ class Encoder:
 
     def finish(self) -> bytes:
         """The stream: little-endian 32-bit words."""
-        coder = constriction.stream.stack.AnsCoder()
+        coder = stream.stack.AnsCoder()
         for values, model in reversed(self._parts):
             coder.encode_reverse(np.ascontiguousarray(values), model)
         return coder.get_compressed().astype("<u4").tobytes()
@@ -192,7 +193,7 @@ class Decoder:
             raise FormatError("the entropy-coded stream is damaged: it is not made of whole words.")
         words = np.frombuffer(data, "<u4").astype(np.uint32)
         try:
-            self._coder = constriction.stream.stack.AnsCoder(words)
+            self._coder = stream.stack.AnsCoder(words)
         except (ValueError, AssertionError) as error:
             raise FormatError("the entropy-coded stream is damaged: it ends wrongly.") from error
 

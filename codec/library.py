@@ -7,6 +7,7 @@ decoder ever released its file. A decoder that was in a release stays there for 
 import json
 from dataclasses import dataclass, field
 from functools import cache
+from os import PathLike
 from pathlib import Path
 
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from .errors import ModelError
 from .modelfile import ModelFile
 from .session import Runtime, Session
 
-__all__ = ["Model", "decoder_for", "default_pair", "load", "shipped"]
+__all__ = ["Model", "decoder_for", "default_pair", "default_single", "load", "shipped"]
 
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 SESSIONS_KEPT = 4  # runtimes whose sessions a model keeps; a server uses one or two
@@ -50,11 +51,11 @@ class Model:
 
 
 @cache
-def _open(path: Path, stamp: tuple[int, int]) -> Model:  # noqa: ARG001 (a changed file is another)
+def _open(path: Path, stamp: tuple[int, int]) -> Model:
     return Model(ModelFile.load(path), path)
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | PathLike[str]) -> Model:
     """The model in a file; opened once a process as long as the file does not change.
 
     Raises:
@@ -78,7 +79,7 @@ def shipped() -> dict[str, dict]:
         raise ModelError(f"{table} is missing or damaged; install gencodec again.") from error
 
 
-def default_pair(scheme: str, path: str | Path | None = None) -> tuple[Model, Model]:
+def default_pair(scheme: str, path: str | PathLike[str] | None = None) -> tuple[Model, Model]:
     """Encoder and decoder that belong together: the shipped ones, or those of ``path``.
 
     ``path`` is either file of a pair that `gencodec export` wrote into one folder.
@@ -90,6 +91,8 @@ def default_pair(scheme: str, path: str | Path | None = None) -> tuple[Model, Mo
         decoder = load(PRETRAINED / entry["decoders"][entry["default"]]["file"])
         return load(PRETRAINED / entry["encoder"]), decoder
     given = load(path)
+    if given.file.scheme != scheme:
+        raise ModelError(f"{given.path.name} is a model of {given.file.scheme}, not {scheme}.")
     other = {"encoder": "decoder", "decoder": "encoder"}[given.file.about["side"]]
     stem = given.path.name.removesuffix(f"-{given.file.about['side']}.onnx")
     twin = given.path.with_name(f"{stem}-{other}.onnx")
@@ -97,12 +100,26 @@ def default_pair(scheme: str, path: str | Path | None = None) -> tuple[Model, Mo
     encoder, decoder = pair["encoder"], pair["decoder"]
     if encoder.file.settings.get("decoder") != decoder.file.digest.hex():
         raise ModelError(f"{encoder.path.name} and {decoder.path.name} do not belong together.")
-    if decoder.file.scheme != scheme:
-        raise ModelError(f"{given.path.name} is a model of {decoder.file.scheme}, not {scheme}.")
     return encoder, decoder
 
 
-def decoder_for(scheme: str, wanted: bytes, path: str | Path | None = None) -> Model:
+def default_single(scheme: str, path: str | PathLike[str] | None = None) -> Model:
+    """The model of a scheme that has one file only: the shipped one, or the one in ``path``."""
+    if path is None:
+        entry = shipped().get(scheme)
+        if entry is None:
+            raise ModelError(
+                f"This version ships no model for the {scheme}; pass --model FILE, a "
+                f"{scheme}-*.onnx that 'gencodec export' wrote."
+            )
+        return load(PRETRAINED / entry["file"])
+    given = load(path)
+    if given.file.scheme != scheme:
+        raise ModelError(f"{given.path.name} is a model of {given.file.scheme}, not {scheme}.")
+    return given
+
+
+def decoder_for(scheme: str, wanted: bytes, path: str | PathLike[str] | None = None) -> Model:
     """The decoder of that digest, shipped or in ``path``.
 
     Raises:

@@ -131,7 +131,7 @@ class ModelFile:
 
     def weight(self, name: str) -> NDArray:
         """A stored weight by its full name."""
-        found = self._weights.get(name)
+        found = self.weights.get(name)
         if found is None:
             raise self._wrong(f"it lacks the table {name!r}")
         dims: list[int] = []
@@ -167,7 +167,8 @@ class ModelFile:
         return head, graph
 
     @cached_property
-    def _weights(self) -> dict[str, bytes]:
+    def weights(self) -> dict[str, bytes]:
+        """Every stored weight as it stands in the file (a TensorProto), by full name."""
         weights = {}
         for number, value in self._fields(self.data):
             if number == MODEL_GRAPH:

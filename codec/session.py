@@ -86,7 +86,7 @@ class Session:
     def run(self, **feeds: NDArray) -> list[NDArray]:
         """The outputs, in order, for inputs given by name."""
         arrays = {self._inputs[k]: np.ascontiguousarray(value) for k, value in feeds.items()}
-        return self._session.run(self._outputs, arrays)
+        return [np.asarray(value) for value in self._session.run(self._outputs, arrays)]
 
 
 def _open(

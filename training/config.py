@@ -24,11 +24,13 @@ class RunConfig:
     validate_every: float = 10.0
     checkpoint_every: float = 4.0
     validation_tiles: int = 24
+    steps: int = 0  # end after so many steps, if that comes before the minutes; 0: no limit
     seed: int = 1
 
 
 PRESETS: dict[str, RunConfig] = {
     "autoencoder": RunConfig(),
+    "denoiser": RunConfig(batch=16, late_batch=4, lr=1e-3),
 }
 
 

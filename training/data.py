@@ -122,7 +122,7 @@ class Crops:
         if side != size:
             resized = Image.fromarray(crop).resize((size, size), Image.Resampling.BICUBIC)
             crop = np.asarray(resized)
-        crop = np.rot90(crop, rng.integers(4))
+        crop = np.rot90(crop, int(rng.integers(4)))
         if rng.random() < 0.5:
             crop = crop[:, ::-1]
         if rng.random() < 0.15:

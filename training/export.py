@@ -7,6 +7,7 @@ measured on real files and written into the decoder.
 
 import copy
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,12 @@ from ..codec import api
 from ..codec.errors import InputError
 from ..codec.modelfile import EXACT, ModelFile
 from .data import Crops, Pixels, load_pictures
+from .exports import denoiser
 from .families import FAMILIES, load_weights
 from .models.autoencoder import LOG_STEP, R_MAX, ROWS, SIGMA_MIN, Z_MAX, Autoencoder
 from .models.layers import IntConv2d
 from .onnxfile import export_role, write_model
+from .shipped import training_tables
 from .tables import gaussian_row, pack, to_frequencies
 
 __all__ = ["run"]
@@ -34,10 +37,13 @@ COUNT_CROPS, COUNT_SIZE = 64, 256
 BPP_LOW, BPP_HIGH = 0.10, 1.8
 
 
-def run(run_dir: Path, out: Path, pictures: Path | None = None) -> list[Path]:
+def run(
+    run_dir: Path, out: Path, pictures: Path | None = None, crops: int = COUNT_CROPS
+) -> list[Path]:
     """Exports the averaged weights of ``run_dir`` into ``out``; returns the files written.
 
     Arguments:
+        crops: how many crops the tables are counted on.
         pictures: for the tables and the quality scale; by default those that the run recorded.
 
     Raises:
@@ -46,8 +52,6 @@ def run(run_dir: Path, out: Path, pictures: Path | None = None) -> list[Path]:
     run_dir, out = Path(run_dir), Path(out)
     family, _, tensors, about = load_weights(run_dir / "weights.safetensors")
     out.mkdir(parents=True, exist_ok=True)
-    if family != "autoencoder":
-        raise InputError(f"{run_dir}: there is no export for {family}.")
     texts = _network_texts(run_dir / "weights.safetensors")
     task = FAMILIES[family](texts, torch.device("cpu"))
     task.model.load_state_dict(tensors, strict=False)
@@ -60,7 +64,9 @@ def run(run_dir: Path, out: Path, pictures: Path | None = None) -> list[Path]:
         held_out = load_pictures(folders["validation"], 64)
     else:
         held_out = counting.tiles[:24]
-    return _export_autoencoder(model, counting, held_out, out, about)
+    if family == "denoiser":
+        return denoiser.export(task, held_out, out, about)
+    return _export_autoencoder(model, counting, crops, held_out, out, about)
 
 
 def _recorded(run_dir: Path) -> dict:
@@ -86,7 +92,12 @@ def _network_texts(path: Path) -> dict[str, str]:
 
 
 def _export_autoencoder(
-    model: Autoencoder, counting: Crops, held_out: list[Pixels], out: Path, about: dict
+    model: Autoencoder,
+    counting: Crops,
+    count: int,
+    held_out: list[Pixels],
+    out: Path,
+    about: dict,
 ) -> list[Path]:
     c = model.config
     gain, inverse = model.g_a.log_gain.table.detach(), model.g_s.log_gain.table.detach()
@@ -163,7 +174,7 @@ def _export_autoencoder(
         "residual_max": R_MAX,
         "halo": HALO_SYNTHESIS,
     }
-    tables = _count(model, counting)
+    tables = _count(model, counting, count)
 
     def write(ladder: list[list[int]]) -> list[Path]:
         """Both files; they are named after the decoder's digest, which the ladder is part of."""
@@ -179,10 +190,10 @@ def _export_autoencoder(
             "scheme": "autoencoder",
             "side": "encoder",
             "roles": ["analysis", "hyper_analysis"],
-            "settings": {"decoder": title, "halo": HALO_ANALYSIS},
+            "settings": {"decoder": title, "halo": HALO_ANALYSIS, "network": asdict(c)},
             "card": about,
         }
-        write_model(twin, twin_about, encoder, {})
+        write_model(twin, twin_about, encoder, training_tables(model))
         return [twin, path]
 
     top = 256 * (c.rungs - 1)
@@ -286,13 +297,13 @@ def _layers(role: str, graph: onnx.GraphProto, network: nn.Module) -> list[dict]
 
 
 @torch.no_grad()
-def _count(model: Autoencoder, crops: Crops) -> dict[str, np.ndarray]:
+def _count(model: Autoencoder, crops: Crops, count: int) -> dict[str, np.ndarray]:
     """Frequency tables and reconstruction offsets, from crops over the whole quality range."""
     c = model.config
     counts = np.zeros((ROWS, 2 * COUNTED_MAX + 1), np.int64)
     towards = np.zeros((ROWS, 3))  # summed distance towards zero, for residuals of 1 and of more
     z_counts = np.zeros((c.banks * c.z, 2 * Z_MAX + 1), np.int64)
-    for number in range(COUNT_CROPS):
+    for number in range(count):
         x = torch.from_numpy(np.ascontiguousarray(crops.batch(1, COUNT_SIZE))).float() / 255
         for part in range(4):
             t = torch.tensor([(part + (number % 16) / 15.001) / 4])

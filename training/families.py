@@ -1,95 +1,18 @@
 """What the training loop needs to know of a family: its loss, its validation, its weights."""
 
-import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..codec.errors import InputError
 from .models.autoencoder import Autoencoder, AutoencoderConfig
+from .shipped import autoencoder_tensors
+from .tasks.denoiser import DenoiserTask
+from .weights import Task, WeightsMixin, load_weights, parse_network
 
-__all__ = ["FAMILIES", "AutoencoderTask", "Task", "load_weights"]
-
-
-class Task(Protocol):
-    """One family under training."""
-
-    family: str
-    network: dict
-    model: nn.Module
-
-    def loss(self, batch: Tensor, part: float) -> Tensor: ...
-    def validate(self, tiles: list[np.ndarray]) -> Tensor: ...
-    def figures(self, sums: Tensor, tiles: list[np.ndarray]) -> dict[str, float]: ...
-    def state(self) -> dict: ...
-    def load_state(self, state: dict) -> None: ...
-    def load(self, path: Path) -> None: ...
-    def save(self, path: Path, average: dict[str, Tensor], about: dict) -> None: ...
-
-
-def load_weights(path: Path) -> tuple[str, dict, dict[str, Tensor], dict]:
-    """Family, network settings, tensors and notes of a ``weights.safetensors``.
-
-    Raises:
-        InputError: the file is missing or not one of ours.
-    """
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            about = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        return about["family"], json.loads(about["network"]), tensors, json.loads(about["about"])
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is not a weights file written by gencodec train.") from error
-
-
-def parse_network(kind: type, texts: dict[str, str]) -> dict:
-    """Texts such as ``{"y": "256", "na": "1,2,2"}`` to the values of a network's dataclass."""
-    known = {field.name: field.default for field in fields(kind)}
-    values = {}
-    for name, text in texts.items():
-        if name not in known:
-            raise InputError(f"the network has no setting {name!r}; known: {', '.join(known)}.")
-        default = known[name]
-        if isinstance(default, tuple):
-            values[name] = tuple(int(part) for part in text.split(","))
-        else:
-            values[name] = type(default)(text)
-    return values
-
-
-class WeightsMixin:
-    """Saving and loading of averaged weights, alike for all families."""
-
-    family: str
-    network: dict
-    model: nn.Module
-    fresh: bool
-
-    def load(self, path: Path) -> None:
-        family, network, tensors, _ = load_weights(path)
-        if family != self.family:
-            raise InputError(f"{path} holds weights of {family}, not of {self.family}.")
-        if network != json.loads(json.dumps(self.network)):
-            raise InputError(f"{path} was trained with other network settings: {network}.")
-        self.model.load_state_dict(tensors, strict=False)  # buffers are not stored
-        self.fresh = False
-
-    def save(self, path: Path, average: dict[str, Tensor], about: dict) -> None:
-        notes = {
-            "family": self.family,
-            "network": json.dumps(self.network),
-            "about": json.dumps(about),
-        }
-        temporary = path.with_suffix(".tmp")
-        tensors = {k: v.detach().cpu().contiguous() for k, v in average.items()}
-        save_file(tensors, str(temporary), notes)
-        temporary.replace(path)
+__all__ = ["FAMILIES", "AutoencoderTask", "DenoiserTask", "Task", "load_weights"]
 
 
 class AutoencoderTask(WeightsMixin):
@@ -110,6 +33,21 @@ class AutoencoderTask(WeightsMixin):
         # Running mean of the loss per stretch of the quality scale: the ends differ a
         # hundredfold, and without this the high qualities would take the whole gradient.
         self.scale = torch.zeros(self.bins, device=device)
+
+    def pace(self, name: str) -> float:
+        """Learning rate of a parameter against that of the run.
+
+        Tables, biases of tables' rows and the prior have far to go; the noise of such steps in
+        the networks would drown the fine structure that they add to the linear path.
+        """
+        if name.startswith(("prior_z", "bank_logits")) or name.endswith(".table"):
+            return 1.0
+        if name.startswith(("h_i.", "c_i.")):
+            return 0.5
+        return 0.25
+
+    def shipped(self, path: Path) -> dict[str, Tensor]:
+        return autoencoder_tensors(path, self.model)
 
     def loss(self, batch: Tensor, part: float) -> Tensor:
         model, count = self.model, batch.shape[0]
@@ -168,4 +106,4 @@ class AutoencoderTask(WeightsMixin):
         self.fresh = False
 
 
-FAMILIES: dict[str, type] = {"autoencoder": AutoencoderTask}
+FAMILIES: dict[str, type] = {"autoencoder": AutoencoderTask, "denoiser": DenoiserTask}

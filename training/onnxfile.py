@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -39,18 +40,20 @@ def export_role(
     }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "role.onnx"
-        torch.onnx.export(
-            network.eval(),
-            tuple(inputs.values()),
-            str(path),
-            input_names=list(inputs),
-            output_names=outputs,
-            dynamic_shapes=tuple(shapes.values()),
-            opset_version=OPSET,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
+        with warnings.catch_warnings():  # the exporter's advice to its own developers
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                network.eval(),
+                tuple(inputs.values()),
+                str(path),
+                input_names=list(inputs),
+                output_names=outputs,
+                dynamic_shapes=tuple(shapes.values()),
+                opset_version=OPSET,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
         model = onnx.load(str(path))
     graph = model.graph
     del graph.value_info[:]

@@ -38,7 +38,7 @@ def gaussian_row(sigma: float, counts: NDArray, largest: int) -> tuple[int, NDAr
     Arguments:
         counts: how often each value ``-largest .. largest`` was seen under this row.
     """
-    reach = min(int(math.ceil(4 * sigma)) + 1, largest)
+    reach = min(math.ceil(4 * sigma) + 1, largest)
     values = np.arange(-reach, reach + 1)
     edges = (np.arange(-reach, reach + 2) - 0.5) / (sigma * math.sqrt(2))
     model = np.diff([0.5 * math.erf(edge) for edge in edges])

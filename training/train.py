@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, distributed
 
 from ..codec.errors import InputError
-from .config import PRESETS, RunConfig, with_overrides
+from .config import PRESETS, with_overrides
 from .data import Crops, load_pictures
 from .families import FAMILIES, Task
 
@@ -39,7 +39,8 @@ def run(
         resume: continue ``out/checkpoint.pt`` with this many minutes more.
         overrides: settings of `RunConfig` and of the family's network, as texts.
         validation: pictures to validate on; without it a few training tiles are set apart.
-        start: weights to start from (``weights.safetensors`` of a run), a new schedule.
+        start: weights to start from with a new schedule: ``weights.safetensors`` of a run, or
+            either file of a shipped pair of models.
 
     Returns: the last validation's figures.
 
@@ -69,7 +70,15 @@ def run(
     model = task.model
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     average = {name: p.detach().clone() for name, p in trained.items()}
-    optimizer = torch.optim.Adam(trained.values(), lr=config.lr, betas=(0.9, 0.98), fused=True)
+    groups: dict[float, list[torch.nn.Parameter]] = {}
+    for name, parameter in trained.items():
+        groups.setdefault(task.pace(name), []).append(parameter)
+    optimizer = torch.optim.Adam(
+        [{"params": members, "pace": pace} for pace, members in groups.items()],
+        lr=config.lr,
+        betas=(0.9, 0.98),
+        fused=True,
+    )
     step, earlier, saved = 0, 0.0, out / "checkpoint.pt"
     if start is not None:
         task.load(Path(start))
@@ -100,6 +109,8 @@ def run(
     while True:
         used = _agree((time.monotonic() - begun) / 60, world)
         part = used / minutes
+        if config.steps:
+            part = max(part, (step - first_step) / config.steps)
         if part >= 1:
             break
         late = part > 1 - config.late_share
@@ -110,7 +121,7 @@ def run(
         cosine = 0.5 * (1 + np.cos(np.pi * part))
         lr = warm * (config.lr_end + (config.lr - config.lr_end) * cosine)
         for group in optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["pace"]
 
         model.train()
         batch = torch.from_numpy(np.ascontiguousarray(crops.batch(count, size))).to(device)

@@ -14,6 +14,7 @@ in tiles that overlap by their receptive field.
 
 import zlib
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,7 +162,9 @@ def _tables(decoder: Model) -> dict:
     if not made:
         file = decoder.file
         for name in ("y", "z"):
-            made[name] = Tables(*(file.table(f"{name}_{part}") for part in ("low", "size", "freq")))
+            made[name] = Tables(
+                file.table(f"{name}_low"), file.table(f"{name}_size"), file.table(f"{name}_freq")
+            )
         made["offset"] = file.table("offset").astype(np.float32)
         made["z_cost"] = _dense_cost(made["z"], decoder.file.settings["z_max"])
     return made
@@ -182,7 +185,7 @@ def _dense_cost(tables: Tables, largest: int) -> Floats:
 
 def ladder_position(ladder: list[list[int]], quality: int) -> int:
     """Place on the quality ladder (256ths of a rung) of a quality in hundredths; integers only."""
-    for (q0, p0), (q1, p1) in zip(ladder, ladder[1:], strict=False):
+    for (q0, p0), (q1, p1) in pairwise(ladder):
         if quality <= q1:
             return p0 + ((p1 - p0) * (quality - q0) * 2 + (q1 - q0)) // (2 * (q1 - q0))
     return ladder[-1][1]

@@ -32,7 +32,15 @@ from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .layers import Block, IntConv2d, RungTable, cosine_basis, round_ste
+from .layers import (
+    Block,
+    IntConv2d,
+    RungTable,
+    cosine_basis,
+    cosine_features,
+    cosine_images,
+    round_ste,
+)
 
 __all__ = ["Autoencoder", "AutoencoderConfig", "mix_of"]
 
@@ -50,9 +58,9 @@ class AutoencoderConfig:
     z: int = 128  # channels of the hyper-latent, 1/64
     banks: int = 8  # factorised priors of z, one signalled per position
     rungs: int = 8  # rows of the quality ladder
-    ea: tuple[int, int, int] = (64, 192, 288)  # encoder widths at 1/4, 1/8, 1/16
+    ea: tuple[int, int, int] = (64, 192, 320)  # encoder widths at 1/4, 1/8, 1/16
     na: tuple[int, int, int] = (2, 3, 2)  # encoder blocks there
-    es: tuple[int, int, int] = (64, 160, 256)  # decoder widths at 1/4, 1/8, 1/16
+    es: tuple[int, int, int] = (64, 160, 320)  # decoder widths at 1/4, 1/8, 1/16
     ns: tuple[int, int, int] = (2, 3, 2)
     mean: int = 192  # width of the mean networks
     context: int = 256
@@ -68,40 +76,59 @@ def mix_of(t: Tensor, rungs: int) -> Tensor:
     return torch.round(torch.clamp(1 - (position[:, None] - grid).abs(), min=0) * 256)
 
 
-def down(cin: int, cout: int) -> nn.Module:
+def down(cin: int, cout: int) -> nn.Sequential:
     return nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * cin, cout, 1))
 
 
-def up(cin: int, cout: int) -> nn.Module:
+def up(cin: int, cout: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(cin, 4 * cout, 1), nn.PixelShuffle(2))
 
 
 def blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(Block(channels) for _ in range(count)))
+    return nn.Sequential(*(Block(channels, start=0.0) for _ in range(count)))
+
+
+def set_linear(layer: nn.Module, matrix: Tensor) -> None:
+    """Makes a convolution a pointwise linear map, on as many channels as ``matrix`` names."""
+    weight, bias = layer.weight, layer.bias
+    assert isinstance(weight, Tensor) and isinstance(bias, Tensor)
+    rows, columns = min(matrix.shape[0], weight.shape[0]), min(matrix.shape[1], weight.shape[1])
+    middle = weight.shape[2] // 2
+    weight[:rows] = 0
+    bias[:rows] = 0
+    weight[:rows, :columns, middle, middle] = matrix[:rows, :columns]
 
 
 class Analysis(nn.Module):
-    """g_a: pixels ``b 3 h w`` in -0.5..0.5 to ``b y h/16 w/16``, gained for the quality."""
+    """g_a: pixels ``b 3 h w`` in -0.5..0.5 to ``b y h/16 w/16``, gained for the quality.
+
+    Training starts from a working transform codec, not from noise: at first the layers that
+    change resolution make up a cosine transform of 8x8, then of 16x16 blocks, and the residual
+    blocks in between add nothing.
+    """
 
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
         a, b, d = c.ea
         self.stem = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(48, a, 3, padding=1))
-        self.body = nn.Sequential(blocks(a, c.na[0]), down(a, b), blocks(b, c.na[1]), down(b, d))
+        first, second = down(a, b), down(b, d)
+        self.body = nn.Sequential(blocks(a, c.na[0]), first, blocks(b, c.na[1]), second)
         self.film = RungTable(c.rungs, d)
         self.tail = nn.Sequential(blocks(d, c.na[2]), nn.Conv2d(d, c.y, 1))
-        # A linear path beside the network, at first the cosine transform: training starts from
-        # a working transform codec instead of from noise.
-        self.straight = nn.Sequential(nn.PixelUnshuffle(16), nn.Conv2d(768, c.y, 1, bias=False))
         ramp = torch.linspace(0, 1, c.rungs)[:, None]
         self.log_gain = RungTable(c.rungs, c.y, ramp * 0.5 * math.log(c.lambda_max / c.lambda_min))
         with torch.no_grad():
-            self.straight[1].weight.copy_(cosine_basis(16, c.y)[0][:, :, None, None])
-            self.tail[1].weight.mul_(0.1)
+            set_linear(self.stem[1], torch.eye(48))
+            eights, sixteens = cosine_images(8, b), cosine_images(16, d)
+            quarter = F.pixel_unshuffle(F.pixel_unshuffle(eights, 4), 2).flatten(1)
+            set_linear(first[1], quarter)
+            eighth = F.pixel_unshuffle(cosine_features(sixteens, b), 2).flatten(1)
+            set_linear(second[1], eighth)
+            set_linear(self.tail[1], torch.eye(c.y, d))
 
     def forward(self, x: Tensor, mix: Tensor) -> Tensor:
         mix = mix * (1 / 256)
-        y = self.tail(self.body(self.stem(x)) + self.film(mix)) + self.straight(x)
+        y = self.tail(self.body(self.stem(x)) + self.film(mix))
         return y.float() * torch.exp(self.log_gain(mix))
 
 
@@ -199,7 +226,10 @@ class ContextIndex(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """g_s: decoded ``y`` (gained) to pixels ``b 3 h w``, about -0.5..0.5, not clipped."""
+    """g_s: decoded ``y`` (gained) to pixels ``b 3 h w``, about -0.5..0.5, not clipped.
+
+    Starts as the inverse of what `Analysis` starts as.
+    """
 
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
@@ -208,19 +238,23 @@ class Synthesis(nn.Module):
         self.log_gain = RungTable(c.rungs, c.y, -ramp * 0.5 * math.log(c.lambda_max / c.lambda_min))
         self.stem = nn.Conv2d(c.y, d, 1)
         self.film = RungTable(c.rungs, d)
+        first, second = up(d, b), up(b, a)
         self.body = nn.Sequential(
-            blocks(d, c.ns[2]), up(d, b), blocks(b, c.ns[1]), up(b, a), blocks(a, c.ns[0])
+            blocks(d, c.ns[2]), first, blocks(b, c.ns[1]), second, blocks(a, c.ns[0])
         )
         self.tail = nn.Sequential(nn.Conv2d(a, 48, 3, padding=1), nn.PixelShuffle(4))
-        self.straight = nn.Sequential(nn.Conv2d(c.y, 768, 1, bias=False), nn.PixelShuffle(16))
         with torch.no_grad():
-            self.straight[0].weight.copy_(cosine_basis(16, c.y)[0].T[:, :, None, None])
-            self.tail[0].weight.mul_(0.1)
+            set_linear(self.stem, torch.eye(d, c.y))
+            eights, sixteens = cosine_images(8, b), cosine_images(16, d)
+            set_linear(first[0], F.pixel_unshuffle(cosine_features(sixteens, b), 2)[..., 0, 0].T)
+            quarter = F.pad(F.pixel_unshuffle(eights, 4), (0, 0, 0, 0, 0, a - 48))
+            set_linear(second[0], F.pixel_unshuffle(quarter, 2)[..., 0, 0].T)
+            set_linear(self.tail[0], torch.eye(48))
 
     def forward(self, y: Tensor, mix: Tensor) -> Tensor:
         mix = mix * (1 / 256)
         y = y * torch.exp(self.log_gain(mix))
-        return self.tail(self.body(self.stem(y) + self.film(mix))) + self.straight(y)
+        return self.tail(self.body(self.stem(y) + self.film(mix)))
 
 
 class Autoencoder(nn.Module):
@@ -248,7 +282,7 @@ class Autoencoder(nn.Module):
         return c.lambda_min * (c.lambda_max / c.lambda_min) ** t
 
     def checkerboard(self, y: Tensor) -> Tensor:
-        """1 where pass 1 codes: even positions in the first half of the channels, odd ones after."""
+        """1 where pass 1 codes: even positions in the first half of the channels, then odd ones."""
         rows = torch.arange(y.shape[2], device=y.device)[:, None]
         cols = torch.arange(y.shape[3], device=y.device)[None, :]
         even = ((rows + cols) % 2 == 0).float()[None, None]
@@ -286,7 +320,7 @@ class Autoencoder(nn.Module):
         mix = mix_of(t, self.config.rungs)
         amp = torch.autocast(x.device.type, torch.bfloat16, enabled=self.training)
         with amp:
-            y = self.g_a(x - 0.5, mix).float()
+            y = self.g_a(x - 0.5, mix)
             z = self.h_a(y, mix).float()
         z_hat = round_ste(torch.clamp(z, -Z_MAX, Z_MAX))
         bits_z, choice = self.bits_z(z if self.training else z_hat, mix, soft=self.training)

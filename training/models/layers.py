@@ -17,7 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["Block", "IntConv2d", "RungTable", "cosine_basis", "round_ste"]
+__all__ = [
+    "Block",
+    "IntConv2d",
+    "RungTable",
+    "cosine_basis",
+    "cosine_features",
+    "cosine_images",
+    "round_ste",
+]
 
 EXACT = 2**24  # float32 holds every integer up to here
 
@@ -33,16 +41,18 @@ class Block(nn.Module):
     x -> 1x1 -> LeakyReLU -> depthwise 3x3 -> 1x1 -> (+ x) -> 1x1 -> LeakyReLU -> 1x1 -> (+)
     """
 
-    def __init__(self, channels: int, expand: int = 2) -> None:
+    def __init__(self, channels: int, expand: int = 2, start: float = 0.3) -> None:
         super().__init__()
         self.pre = nn.Conv2d(channels, channels, 1)
         self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
         self.post = nn.Conv2d(channels, channels, 1)
         self.widen = nn.Conv2d(channels, expand * channels, 1)
         self.narrow = nn.Conv2d(expand * channels, channels, 1)
-        with torch.no_grad():  # start near the identity, so that depth does not hurt early on
-            self.post.weight.mul_(0.3)
-            self.narrow.weight.mul_(0.3)
+        with torch.no_grad():  # start near the identity, or (0) at it: depth then does no harm
+            for layer in (self.post, self.narrow):
+                layer.weight.mul_(start)
+                assert layer.bias is not None
+                layer.bias.mul_(start)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.post(self.depthwise(F.leaky_relu(self.pre(x), 0.1)))
@@ -81,6 +91,18 @@ def cosine_basis(side: int, count: int) -> tuple[Tensor, Tensor]:
     penalty = torch.stack([frequency, 9 * frequency, 9 * frequency]).flatten()
     order = torch.argsort(penalty, stable=True)[:count]
     return basis[order].float(), (1.61 * penalty[order] ** -0.786).float()
+
+
+def cosine_images(side: int, count: int) -> Tensor:
+    """The patterns of `cosine_basis` as pictures ``count 3 side side`` (at most a full basis)."""
+    count = min(count, 3 * side * side)
+    return F.pixel_shuffle(cosine_basis(side, count)[0][:, :, None, None], side)
+
+
+def cosine_features(images: Tensor, count: int) -> Tensor:
+    """Coefficients of the 8x8 blocks of pictures ``n 3 h w``: ``n count h/8 w/8``."""
+    basis = cosine_basis(8, min(count, 192))[0]
+    return F.conv2d(F.pixel_unshuffle(images, 8), basis[:, :, None, None])
 
 
 class IntConv2d(nn.Module):

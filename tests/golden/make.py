@@ -1,0 +1,57 @@
+"""Writes golden files for the model in a folder; never replaces one. See README.md here."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gencodec.codec import api, library
+
+HERE = Path(__file__).parent
+
+
+def pictures() -> dict[str, tuple[Image.Image, float]]:
+    """Name -> picture and quality."""
+    with Image.open(HERE.parent / "data" / "cat.jpg") as image:
+        cat = image.convert("RGB")
+    small = cat.crop((120, 60, 190, 125))
+    alpha = small.copy()
+    alpha.putalpha(Image.linear_gradient("L").resize(small.size))
+    wide = Image.fromarray(np.tile(np.asarray(cat)[100:140], (1, 2, 1))[:, :800])
+    return {
+        "q0": (small, 0),
+        "q50": (small, 50),
+        "q100": (small, 100),
+        "grey": (small.convert("L"), 60),
+        "alpha": (alpha, 60),
+        "wide": (wide, 30),
+        "one-pixel": (small.crop((0, 0, 1, 1)), 50),
+    }
+
+
+def write(
+    folder: Path, name: str, picture: Image.Image, quality: float, model: Path | None
+) -> None:
+    data = api.compress(picture, quality=quality, model=model)
+    for suffix in (".gnc", ".png"):
+        if (folder / f"{name}{suffix}").exists():
+            raise SystemExit(f"{folder / name}{suffix} exists; golden files are never replaced.")
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.gnc").write_bytes(data)
+    api.decompress(data, model=model).save(folder / f"{name}.png", optimize=True)
+
+
+def main(folder: Path) -> None:
+    if folder.name == "shipped":
+        for scheme, entry in library.shipped().items():
+            title = f"{scheme}-{entry['default'][:8]}"
+            write(folder, title, pictures()["q50"][0], 50, None)
+        return
+    (encoder,) = folder.glob("*-encoder.onnx")
+    for name, (picture, quality) in pictures().items():
+        write(folder, name, picture, quality, encoder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())

@@ -1,0 +1,187 @@
+"""The strongest test of the bit-exact rule that one machine allows.
+
+Each integer network, run by onnxruntime in float32, must equal an evaluation of the same graph
+in 64-bit integers, on random and on extreme inputs, under every configuration; and so must the
+torch network it came from.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gencodec.codec import library
+from gencodec.codec.modelfile import ModelFile
+from gencodec.codec.session import Runtime, Session
+
+onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+
+GOLDEN = Path(__file__).parent / "golden"
+DECODERS = sorted([*GOLDEN.glob("*/*-decoder.onnx"), *library.PRETRAINED.glob("*-decoder.onnx")])
+CONFIGURATIONS = [Runtime("cpu", 1), Runtime("cpu", 2), Runtime("cpu", 1, optimise=False)]
+RANDOM, EXTREME = 100, 10
+
+
+class Fixed:
+    """Exact numbers ``value * 2**exponent``: int64 arrays with one shared exponent."""
+
+    def __init__(self, value: NDArray, exponent: int = 0) -> None:
+        self.value, self.exponent = np.asarray(value).astype(np.int64), exponent
+
+    @classmethod
+    def of(cls, numbers: NDArray) -> "Fixed":
+        """From float numbers that are multiples of a power of two."""
+        numbers = np.asarray(numbers, np.float64)
+        exponent = 0
+        while np.any(numbers * 2.0**-exponent != np.floor(numbers * 2.0**-exponent)):
+            exponent -= 1
+            assert exponent > -40
+        return cls(numbers * 2.0**-exponent, exponent)
+
+    def to(self, exponent: int) -> NDArray:
+        assert exponent <= self.exponent
+        return self.value << (self.exponent - exponent)
+
+
+def evaluate(model: bytes, feeds: dict[str, NDArray]) -> list[NDArray]:
+    """Runs an integer graph in int64; an operation that is not known here is an error."""
+    graph = onnx.load_from_string(model).graph
+    values: dict[str, Fixed] = {k: Fixed.of(v) for k, v in feeds.items()}
+    shapes: dict[str, NDArray] = {}
+    for weight in graph.initializer:
+        array = onnx.numpy_helper.to_array(weight)
+        shapes[weight.name] = array
+        values[weight.name] = Fixed.of(array)
+    for node in graph.node:
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        inputs = [values[name] for name in node.input]
+        kind = node.op_type
+        if kind == "Cast":
+            result = inputs[0]
+        elif kind == "Floor":
+            a = inputs[0]
+            result = Fixed(a.value >> -a.exponent) if a.exponent < 0 else a
+        elif kind == "Add":
+            exponent = min(a.exponent for a in inputs)
+            result = Fixed(inputs[0].to(exponent) + inputs[1].to(exponent), exponent)
+        elif kind == "Mul":
+            a, b = inputs
+            result = Fixed(a.value * b.value, a.exponent + b.exponent)
+        elif kind == "MatMul":
+            a, b = inputs
+            result = Fixed(a.value @ b.value, a.exponent + b.exponent)
+        elif kind == "Clip":
+            low, high = (part.to(0) for part in inputs[1:])
+            result = Fixed(np.clip(inputs[0].to(0), low, high))
+        elif kind == "Concat":
+            result = Fixed(np.concatenate([a.to(0) for a in inputs], attributes["axis"]))
+        elif kind == "Unsqueeze":
+            axes = tuple(shapes[node.input[1]].ravel().tolist())
+            result = Fixed(np.expand_dims(inputs[0].value, axes), inputs[0].exponent)
+        elif kind == "DepthToSpace":
+            assert attributes["mode"] == b"CRD"
+            result = Fixed(depth_to_space(inputs[0].to(0), attributes["blocksize"]))
+        elif kind == "Conv":
+            assert attributes.get("group", 1) == 1
+            result = Fixed(convolve(inputs[0].to(0), inputs[1].to(0), attributes["pads"]))
+        else:
+            raise AssertionError(f"{kind} has no place in an exact network")
+        values[node.output[0]] = result
+    return [values[output.name].to(0) for output in graph.output]
+
+
+def convolve(x: NDArray, weight: NDArray, pads: list[int]) -> NDArray:
+    cout, cin, kh, kw = weight.shape
+    x = np.pad(x[0], ((0, 0), (pads[0], pads[2]), (pads[1], pads[3])))
+    view = np.lib.stride_tricks.sliding_window_view(x, (cin, kh, kw))
+    windows = view[0].transpose(2, 0, 1, 3, 4)
+    h, w = windows.shape[1:3]
+    columns = windows.transpose(0, 3, 4, 1, 2).reshape(cin * kh * kw, h * w)
+    return (weight.reshape(cout, -1) @ columns).reshape(1, cout, h, w)
+
+
+def depth_to_space(x: NDArray, side: int) -> NDArray:
+    b, c, h, w = x.shape
+    x = x.reshape(b, c // side**2, side, side, h, w).transpose(0, 1, 4, 2, 5, 3)
+    return x.reshape(b, c // side**2, h * side, w * side)
+
+
+def ranges(file: ModelFile, role: str) -> dict[str, tuple[int, int, int]]:
+    """Inputs of a role: channels, smallest and largest value."""
+    settings = file.settings
+    if role == "hyper_index":
+        return {"z": (settings["z"], -settings["z_max"], settings["z_max"])}
+    features = file.weight(file.about["exact"]["hyper_index"][-1]["weight"]).shape[1]
+    return {
+        "magnitude": (settings["y"], 0, settings["residual_max"]),
+        "features": (features, 0, 127),
+    }
+
+
+def inputs(file: ModelFile, role: str, number: int) -> dict[str, NDArray]:
+    """Random inputs within their ranges; the last `EXTREME` take only the ranges' ends."""
+    random = np.random.default_rng(number)
+    h, w = (1, 1 + number % 2) if role == "hyper_index" else (2, 2 + number % 3)
+    rungs = file.settings["rungs"]
+    mix = np.zeros((1, rungs), np.float32)
+    rung, share = random.integers(rungs - 1), random.integers(257)
+    mix[0, rung], mix[0, rung + 1] = 256 - share, share
+    feeds = {"mix": mix}
+    for name, (channels, low, high) in ranges(file, role).items():
+        shape = (1, channels, h, w)
+        if number >= RANDOM:
+            picked = random.choice([low, high], size=shape)
+            if number == RANDOM:
+                picked = np.full(shape, high)
+            elif number == RANDOM + 1:
+                picked = np.full(shape, low)
+        else:
+            spread = (high - low) * random.uniform(0.02, 1)
+            picked = np.clip(np.round(random.normal(0, spread, shape)), low, high)
+        feeds[name] = picked.astype(np.float32)
+    return feeds
+
+
+@pytest.mark.parametrize("role", ["hyper_index", "context_index"])
+@pytest.mark.parametrize("path", DECODERS, ids=lambda path: path.stem)
+def test_onnxruntime_equals_int64(path: Path, role: str) -> None:
+    file = ModelFile.load(path)
+    model = file.role(role)
+    sessions = [Session(model, runtime, exact=True) for runtime in CONFIGURATIONS]
+    for number in range(RANDOM + EXTREME):
+        feeds = inputs(file, role, number)
+        wanted = evaluate(model, {f"{role}/{name}": value for name, value in feeds.items()})
+        for session in sessions:
+            for got, want in zip(session.run(**feeds), wanted, strict=True):
+                assert np.array_equal(got, want)
+
+
+@pytest.mark.parametrize("path", DECODERS, ids=lambda path: path.stem)
+def test_the_torch_network_equals_int64(path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    pytest.importorskip("compressai", reason="compressai is not installed")
+    from gencodec.training.shipped import autoencoder_model
+
+    file = ModelFile.load(path)
+    network = autoencoder_model(path)
+    for role, part in (("hyper_index", network.h_i), ("context_index", network.c_i)):
+        model = file.role(role)
+        for number in range(0, RANDOM + EXTREME, 5):
+            feeds = inputs(file, role, number)
+            wanted = evaluate(model, {f"{role}/{name}": value for name, value in feeds.items()})
+            mix = torch.from_numpy(feeds.pop("mix"))
+            with torch.no_grad():
+                got = part(*(torch.from_numpy(value) for value in feeds.values()), mix)
+            for one, want in zip(got if isinstance(got, tuple) else (got,), wanted, strict=True):
+                assert np.array_equal(one.numpy(), want)
+
+
+def test_exact_networks_never_run_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where a GPU is asked for by name, integer networks stay on the CPU."""
+    from gencodec.codec import session
+
+    monkeypatch.setattr(session, "_open_cuda", lambda *_: pytest.fail("opened on the GPU"))
+    monkeypatch.setattr(session, "driver_present", lambda: True)
+    file = ModelFile.load(DECODERS[0])
+    Session(file.role("hyper_index"), Runtime("cuda", 1), exact=True)

@@ -1,0 +1,221 @@
+"""Laws that hold for every scheme, with every model at hand.
+
+Whatever a scheme is, a file must decode to the same symbols however it is read: with other
+numbers of threads, optimisations off, tiles and segments in another order.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from gencodec.codec import api, container, library, metrics
+from gencodec.codec.errors import FormatError, GencodecError
+from gencodec.codec.schemes import SCHEMES, autoencoder, by_name, by_wire_id, grid
+from gencodec.codec.session import Runtime
+
+GOLDEN = Path(__file__).parent / "golden"
+# Scheme -> its models: the tiny one of the golden files, and the shipped one.
+MODELS: list[tuple[str, Path | None]] = [
+    *((path.parent.name.partition("-")[0], path) for path in GOLDEN.glob("*/*-encoder.onnx")),
+    *((scheme.NAME, None) for scheme in SCHEMES.values()),
+]
+RUNTIMES = [Runtime("cpu", 1), Runtime("cpu", 2), Runtime("cpu", 1, optimise=False)]
+each_model = pytest.mark.parametrize(
+    ("codec", "model"),
+    MODELS,
+    ids=lambda v: v if isinstance(v, str) else "tiny" if v else "shipped",
+)
+
+
+@pytest.fixture(scope="module")
+def photo() -> NDArray[np.uint8]:
+    return np.asarray(Image.open(Path(__file__).parent / "data" / "cat.jpg"))
+
+
+def pair(codec: str, model: Path | None) -> tuple[library.Model, library.Model]:
+    return library.default_pair(codec, model)
+
+
+def differ(a: NDArray, b: NDArray) -> int:
+    return int(np.abs(a.astype(int) - b.astype(int)).max())
+
+
+@each_model
+@pytest.mark.parametrize(
+    "size", [(1, 1), (1, 40), (16, 16), (17, 15), (64, 64), (65, 65), (3, 200), (130, 97)]
+)
+def test_any_size(codec: str, model: Path | None, size: tuple[int, int], photo: NDArray) -> None:
+    picture = photo[: size[0], : size[1]]
+    result = api.compress_detailed(picture, codec, 70, model=model)
+    decoded = np.asarray(api.decompress(result.data, model=model))
+    assert decoded.shape == picture.shape
+    assert decoded.dtype == np.uint8
+    again = api.compress(np.ascontiguousarray(picture), codec, 70, model=model)
+    assert again == result.data
+
+
+@each_model
+def test_only_the_latents_that_cover_the_picture_are_coded(
+    codec: str, model: Path | None, photo: NDArray
+) -> None:
+    """65x65 pays for 65x65, not for the 128x128 that the networks might pad it to."""
+    picture = photo[40:168, 100:228]
+    small = len(api.compress(picture[:65, :65], codec, 80, model=model))
+    full = len(api.compress(picture, codec, 80, model=model))
+    assert small < 0.55 * full
+
+
+@each_model
+def test_written_with_one_configuration_read_with_every_other(
+    codec: str, model: Path | None, photo: NDArray
+) -> None:
+    """The check of the symbols inside each segment stands for their identity."""
+    scheme = by_name(codec)
+    encoder, decoder = pair(codec, model)
+    picture = np.ascontiguousarray(photo[:150, :210])
+    height, width = picture.shape[:2]
+    for quality in (0, 5000, 10000):
+        read = []
+        for writer in RUNTIMES:
+            coded = scheme.encode(picture, quality, encoder, decoder, writer)
+            for reader in RUNTIMES:
+                shape = (width, height, quality)
+                read.append(scheme.decode(coded.segments, *shape, decoder, reader))
+        assert max(differ(read[0], other) for other in read[:3]) <= 1
+        # Another writer may round a coefficient the other way; the reader never minds.
+        for start in (3, 6):
+            assert max(differ(read[start], other) for other in read[start : start + 3]) <= 1
+
+
+@each_model
+def test_segments_and_tiles_in_another_order(
+    codec: str, model: Path | None, photo: NDArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheme = by_name(codec)
+    encoder, decoder = pair(codec, model)
+    picture = np.ascontiguousarray(np.tile(photo, (2, 2, 1))[:280, :800])
+    coded = scheme.encode(picture, 5000, encoder, decoder, RUNTIMES[0])
+    shape = (800, 280, 5000)
+    whole = scheme.decode(coded.segments, *shape, decoder, RUNTIMES[0])
+    monkeypatch.setattr(grid, "WHOLE", 0)
+    monkeypatch.setattr(grid, "TILE", 16)
+    tiled = scheme.decode(coded.segments, *shape, decoder, RUNTIMES[1])
+    assert differ(whole, tiled) <= 1
+    layout, tiles = autoencoder._layout, autoencoder.tiles
+    monkeypatch.setattr(autoencoder, "_layout", lambda *a: layout(*a)[::-1])
+    monkeypatch.setattr(autoencoder, "tiles", lambda *a: tiles(*a)[::-1])
+    turned = scheme.decode(coded.segments, *shape, decoder, RUNTIMES[0])
+    assert differ(whole, turned) <= 1
+    again = scheme.encode(picture, 5000, encoder, decoder, RUNTIMES[0])  # written in tiles
+    assert differ(whole, scheme.decode(again.segments, *shape, decoder, RUNTIMES[2])) <= 40
+    assert abs(len(b"".join(again.segments)) / len(b"".join(coded.segments)) - 1) < 0.01
+
+
+@each_model
+def test_the_file_is_as_large_as_the_model_reckons(
+    codec: str, model: Path | None, photo: NDArray
+) -> None:
+    for quality in (0, 30, 60, 100):
+        result = api.compress_detailed(photo[:200, :300], codec, quality, model=model)
+        estimate = result.estimate_bits / 8
+        assert abs(len(result.data) - estimate) < 0.01 * estimate + 40
+
+
+@each_model
+def test_bits_and_quality_rise_together(codec: str, model: Path | None, photo: NDArray) -> None:
+    picture = photo[:192, :256]
+    sizes, psnr = [], []
+    for quality in range(0, 101, 20):
+        data = api.compress(picture, codec, quality, model=model)
+        sizes.append(len(data))
+        psnr.append(metrics.psnr(picture, np.asarray(api.decompress(data, model=model))))
+    assert sizes == sorted(sizes)
+    if model is None:  # the tiny model was trained for seconds and promises no quality
+        assert psnr == sorted(psnr)
+
+
+@each_model
+def test_a_grey_picture_costs_no_colour(codec: str, model: Path | None, photo: NDArray) -> None:
+    grey = photo[:200, :200, 1]
+    colour = np.repeat(grey[:, :, None], 3, 2)
+    one = api.compress(grey, codec, 60, model=model)
+    assert len(one) <= len(api.compress(colour, codec, 60, model=model))
+    assert api.decompress(one, model=model).mode == "L"
+
+
+@each_model
+def test_every_single_byte_changed_is_an_error(
+    codec: str, model: Path | None, photo: NDArray
+) -> None:
+    data = api.compress(photo[100:116, 100:116], codec, 30, model=model)
+    for place in range(len(data)):
+        changed = bytearray(data)
+        changed[place] ^= 1 << (place % 8)
+        with pytest.raises(GencodecError):
+            api.decompress(bytes(changed), model=model)
+    for length in range(len(data)):
+        with pytest.raises(GencodecError):
+            api.decompress(data[:length], model=model)
+
+
+@each_model
+def test_symbols_that_fail_their_check_are_an_error_even_if_the_crc_holds(
+    codec: str, model: Path | None, photo: NDArray
+) -> None:
+    """A forged file: damage inside a segment, with the container's checksums made right again."""
+    data = api.compress(photo[100:164, 100:164], codec, 60, model=model)
+    header, _, segments = container.read(data)
+    random = np.random.default_rng(0)
+    for _ in range(40):
+        forged = bytearray(segments[0])
+        for place in random.integers(0, len(forged), 3):
+            forged[place] ^= int(random.integers(1, 256))
+        if bytes(forged) == segments[0]:
+            continue
+        chunk = container.Chunk(container.ChunkType.SEGMENT, bytes(forged))
+        with pytest.raises(FormatError):
+            api.decompress(container.write(header, [chunk]), model=model)
+
+
+@each_model
+def test_too_few_or_too_many_segments(codec: str, model: Path | None, photo: NDArray) -> None:
+    wide = np.tile(photo[:32], (1, 2, 1))[:, :800]
+    header, _, segments = container.read(api.compress(wide, codec, 30, model=model))
+    chunks = [container.Chunk(container.ChunkType.SEGMENT, data) for data in segments]
+    assert len(chunks) == 2
+    for wrong in (chunks[:1], chunks[1:], [*chunks, chunks[0]], chunks[::-1]):
+        with pytest.raises(FormatError):
+            api.decompress(container.write(header, wrong), model=model)
+
+
+def test_names_and_wire_ids() -> None:
+    """The wire ids are for ever."""
+    assert {wire_id: scheme.NAME for wire_id, scheme in SCHEMES.items()} == {1: "autoencoder"}
+    for wire_id, scheme in SCHEMES.items():
+        assert wire_id == scheme.WIRE_ID
+        assert by_wire_id(wire_id) is by_name(scheme.NAME) is scheme
+    with pytest.raises(FormatError, match="codec number 9"):
+        by_wire_id(9)
+
+
+@pytest.mark.parametrize("length", [1, 15, 16, 17, 32, 47, 48, 49, 64, 81, 500])
+def test_segments_cover_an_axis_once(length: int) -> None:
+    cut = grid.spans(length)
+    assert [p for span in cut for p in range(span.start, span.end)] == list(range(length))
+    assert all(span.start % 4 == 0 for span in cut)  # z's grid
+    assert all(16 < span.size <= 48 for span in cut) or length <= 48
+
+
+@pytest.mark.parametrize("size", [(1, 1), (200, 1), (130, 129), (64, 300)])
+def test_tiles_cover_the_grid_once(size: tuple[int, int]) -> None:
+    seen = np.zeros(size, int)
+    for tile in grid.tiles(*size, halo=5):
+        rows, columns = tile.outer
+        part = np.zeros((1, rows.size, columns.size), int)
+        part[tile.source] = 1
+        assert part[tile.source].shape[1:] == seen[tile.target[1:]].shape
+        seen[tile.target[1:]] += 1
+    assert np.all(seen == 1)

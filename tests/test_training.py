@@ -1,0 +1,241 @@
+"""Training, from generated pictures to files that the runtime decodes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gencodec.codec import api
+from gencodec.codec.errors import InputError
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+pytest.importorskip("compressai", reason="compressai is not installed")
+
+from gencodec.training import data, export, families, tables, train  # noqa: E402
+from gencodec.training.config import PRESETS, with_overrides  # noqa: E402
+from gencodec.training.models.autoencoder import Autoencoder, AutoencoderConfig, mix_of  # noqa: E402
+from gencodec.training.models.layers import EXACT, IntConv2d, cosine_basis  # noqa: E402
+from gencodec.training.shipped import autoencoder_model  # noqa: E402
+
+TINY = {
+    "net.y": "16",
+    "net.z": "8",
+    "net.banks": "2",
+    "net.ea": "48,24,16",
+    "net.es": "48,24,16",
+    "net.na": "1,1,1",
+    "net.ns": "1,1,1",
+    "net.mean": "12",
+    "net.context": "16",
+    "net.index": "8",
+}
+SHORT = {"steps": "20", "batch": "2", "crop": "64", "late_crop": "64", "warmup_steps": "5"}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Generated pictures: soft colours, edges, grain."""
+    folder = tmp_path_factory.mktemp("pictures")
+    random = np.random.default_rng(0)
+    for number in range(4):
+        small = random.integers(0, 256, (6, 6, 3), np.uint8)
+        soft = np.asarray(Image.fromarray(small).resize((128, 128), Image.Resampling.BICUBIC))
+        noisy = np.clip(soft + random.normal(0, 4, soft.shape), 0, 255).astype(np.uint8)
+        noisy[20:60, 30 + 10 * number : 90] = random.integers(0, 256, 3)
+        Image.fromarray(noisy).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    train.run("autoencoder", folder, 5, out, overrides={**TINY, **SHORT})
+    return out
+
+
+@pytest.fixture(scope="module")
+def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    encoder, _ = export.run(trained, tmp_path_factory.mktemp("models"), crops=4)
+    return encoder
+
+
+def tiny_model() -> Autoencoder:
+    texts = {name[4:]: text for name, text in TINY.items()}
+    torch.manual_seed(0)
+    return Autoencoder(AutoencoderConfig(**families.parse_network(AutoencoderConfig, texts)))
+
+
+def test_twenty_steps_to_a_file_that_decodes(folder: Path, exported: Path) -> None:
+    picture = np.asarray(Image.open(folder / "0.png"))
+    result = api.compress_detailed(picture, quality=80, model=exported)
+    back = np.asarray(api.decompress(result.data, model=exported))
+    error = np.abs(back.astype(int) - picture).mean()
+    assert error < 25
+    assert abs(8 * len(result.data) - result.estimate_bits) < 0.01 * result.estimate_bits + 320
+
+
+def test_the_file_is_as_large_as_the_torch_model_reckons(folder: Path, exported: Path) -> None:
+    """The rate that training minimises is the rate that files have (tables counted on pictures
+    differ a little from the Gaussians of training, by more after only twenty steps)."""
+    picture = np.asarray(Image.open(folder / "1.png"))
+    model = autoencoder_model(exported)
+    ladder = api.library.default_pair("autoencoder", exported)[1].file.settings["ladder"]
+    (position,) = [p for q, p in ladder if q == 10000]
+    t = torch.tensor([position / (256 * (model.config.rungs - 1))])
+    with torch.no_grad():
+        x = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255
+        out = model(x, t)
+    estimate = api.compress_detailed(picture, quality=100, model=exported).estimate_bits
+    bits = float(out["bits_y"] + out["bits_z"])
+    assert 0.6 * bits < estimate < 1.2 * bits
+
+
+def test_the_exported_networks_equal_the_torch_model(exported: Path) -> None:
+    """Synthesis through onnxruntime and in torch, from the same latent."""
+    model = autoencoder_model(exported)
+    _, decoder = api.library.default_pair("autoencoder", exported)
+    mix = mix_of(torch.tensor([0.37]), model.config.rungs)
+    y = 5 * torch.randn(1, model.config.y, 5, 3, generator=torch.Generator().manual_seed(1))
+    (got,) = decoder.run("synthesis", api.Runtime("cpu", 1), y=y.numpy(), mix=mix.numpy())
+    with torch.no_grad():
+        want = torch.clamp(torch.floor((model.g_s(y, mix) + 0.5) * 255 + 0.5), 0, 255)
+    gap = np.abs(got.astype(int) - want.permute(0, 2, 3, 1).numpy().astype(int))
+    assert gap.max() <= 1
+
+
+def test_resume_goes_on_where_the_run_ended(folder: Path, trained: Path, tmp_path: Path) -> None:
+    for name in ("checkpoint.pt", "weights.safetensors", "run.json", "log.jsonl"):
+        (tmp_path / name).write_bytes((trained / name).read_bytes())
+    train.run("autoencoder", folder, 5, tmp_path, resume=True, overrides={**TINY, **SHORT})
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 40
+    with pytest.raises(InputError, match="nothing to resume"):
+        train.run("autoencoder", folder, 5, tmp_path / "new", resume=True, overrides=TINY)
+
+
+def test_training_starts_from_shipped_models(
+    folder: Path, exported: Path, trained: Path, tmp_path: Path
+) -> None:
+    """All that training needs is in a pair of model files, to float16 or exactly."""
+    _, network, tensors, _ = families.load_weights(trained / "weights.safetensors")
+    model = autoencoder_model(exported)
+    assert network["y"] == model.config.y
+    for name, parameter in model.named_parameters():
+        if name in tensors and "prior_z.quantiles" not in name:
+            assert torch.allclose(parameter, tensors[name], rtol=2e-3, atol=8e-3), name
+    overrides = {**TINY, **SHORT, "steps": "2"}
+    train.run("autoencoder", folder, 5, tmp_path, overrides=overrides, start=exported)
+    with pytest.raises(InputError, match="other settings"):
+        wider = {**overrides, "net.y": "32"}
+        train.run("autoencoder", folder, 5, tmp_path, overrides=wider, start=exported)
+
+
+def test_every_parameter_gets_a_gradient(folder: Path) -> None:
+    task = families.AutoencoderTask(
+        {name[4:]: text for name, text in TINY.items()}, torch.device("cpu")
+    )
+    crops = data.Crops(data.load_pictures(folder, 64), seed=1)
+    task.model.train()
+    waiting = {name: p for name, p in task.model.named_parameters() if p.requires_grad}
+    optimizer = torch.optim.Adam(waiting.values(), lr=1e-3)
+    for _ in range(4):  # blocks start as the identity: their inner layers wait for the outer
+        batch = torch.from_numpy(np.ascontiguousarray(crops.batch(4, 64))).float() / 255
+        optimizer.zero_grad()
+        task.loss(batch, 0.5).backward()
+        optimizer.step()
+        waiting = {
+            name: p for name, p in waiting.items() if p.grad is None or not p.grad.abs().sum() > 0
+        }
+    assert not waiting, sorted(waiting)
+
+
+def test_costs_stay_within_the_budget() -> None:
+    """Multiplications a pixel of the default network: 25,000 to decode, 80,000 to encode."""
+    model = Autoencoder().eval()
+    cost: dict[str, float] = {}
+
+    def count(part: str, layer: torch.nn.Module) -> None:
+        def hook(_module: object, _inputs: object, output: torch.Tensor) -> None:
+            weight = layer.weight
+            cost[part] = cost.get(part, 0) + output[0, 0].numel() * weight.numel() / 256**2
+
+        layer.register_forward_hook(hook)
+
+    for part in ("g_a", "h_a", "h_s", "c_m", "h_i", "c_i", "g_s"):
+        for layer in getattr(model, part).modules():
+            if isinstance(layer, torch.nn.Conv2d | IntConv2d):
+                count(part, layer)
+    with torch.no_grad():
+        model(torch.zeros(1, 3, 256, 256), torch.tensor([0.5]))
+    decode = sum(cost[part] for part in ("h_s", "c_m", "h_i", "c_i", "g_s"))
+    assert 1000 < decode <= 25_000
+    assert decode - cost["g_s"] + cost["g_a"] + cost["h_a"] <= 80_000
+
+
+def test_integer_layers_give_integers_below_their_bound() -> None:
+    torch.manual_seed(0)
+    layer = IntConv2d(6, 5, 3, rungs=4, input_max=31)
+    with torch.no_grad():
+        layer.bias.normal_()
+    x = torch.randint(-31, 32, (2, 6, 7, 7)).float()
+    y = layer(x, mix_of(torch.tensor([0.2, 0.9]), 4))
+    assert torch.equal(y, y.round())
+    assert y.min() >= 0 and y.max() <= 127
+    assert 0 < layer.bound() < EXACT
+
+
+def test_mixing_weights_match_the_runtime() -> None:
+    from gencodec.codec.schemes.autoencoder import mixing
+
+    for position in (0, 1, 255, 256, 700, 1791, 1792):
+        weights = mix_of(torch.tensor([position / 1792]), 8)[0]
+        assert weights.sum() == 256
+        assert weights.int().tolist() == mixing(position, 8).tolist()
+
+
+def test_the_cosine_basis_is_orthonormal() -> None:
+    basis, spread = cosine_basis(16, 320)
+    assert torch.allclose(basis @ basis.T, torch.eye(320), atol=1e-5)
+    assert torch.all(spread[:-1] >= spread[1:])
+
+
+def test_frequencies_sum_and_stay_positive() -> None:
+    random = np.random.default_rng(0)
+    for size in (1, 2, 50, 3000):
+        row = tables.to_frequencies(random.gamma(0.1, size=size))
+        assert row.sum() == 2**16
+        assert row.min() >= 1
+    low, row = tables.gaussian_row(0.7, np.zeros(201, np.int64), 100)
+    assert row.size == -2 * low + 2
+    assert np.abs(row[:-1] - row[:-1][::-1]).max() <= 1
+
+
+def test_crops_are_deterministic_and_of_the_size_asked(folder: Path) -> None:
+    tiles = data.load_pictures(folder, 64)
+    a, b = data.Crops(tiles, 3), data.Crops(tiles, 3)
+    for _ in range(20):
+        one = a.batch(2, 64)
+        assert one.shape == (2, 3, 64, 64)
+        assert np.array_equal(one, b.batch(2, 64))
+
+
+def test_wrong_settings_and_folders_are_named(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no training setting 'speed'"):
+        with_overrides(PRESETS["autoencoder"], {"speed": "9"})
+    with pytest.raises(InputError, match="lr=fast"):
+        with_overrides(PRESETS["autoencoder"], {"lr": "fast"})
+    with pytest.raises(InputError, match="no setting 'depth'"):
+        train.run("autoencoder", folder, 1, tmp_path, overrides={"net.depth": "3"})
+    with pytest.raises(InputError, match="no family 'gan'"):
+        train.run("gan", folder, 1, tmp_path)
+    with pytest.raises(InputError, match="no picture"):
+        train.run("autoencoder", tmp_path, 1, tmp_path / "out")
+    with pytest.raises(InputError, match="not a folder"):
+        train.run("autoencoder", tmp_path / "absent", 1, tmp_path / "out")

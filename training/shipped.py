@@ -1,0 +1,109 @@
+"""Training weights out of shipped model files, so that a run can start where a release ended.
+
+A model file stores what inference needs, in float16 and integers; the encoder's file carries the
+few parameters beside that which only training uses (the prior of ``z``), as tables.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..codec.errors import InputError
+from ..codec.library import default_pair
+from ..codec.modelfile import ModelFile
+from .models.autoencoder import Autoencoder, AutoencoderConfig
+from .models.denoiser import Denoiser
+from .models.layers import IntConv2d
+
+__all__ = ["autoencoder_model", "autoencoder_tensors", "denoiser_tensors", "training_tables"]
+
+# Parameters that no exported network holds; they travel as tables of the encoder's file.
+TRAINING_ONLY = ("prior_z.", "bank_logits.")
+
+# Where each part of the network stands: part -> (side, role, prefix of its names there).
+PLACES = {
+    "g_a": ("encoder", "analysis", "g_a."),
+    "h_a": ("encoder", "hyper_analysis", ""),
+    "h_s": ("decoder", "hyper_mean", "h_s."),
+    "c_m": ("decoder", "context_mean", "c_m."),
+    "h_i": ("decoder", "hyper_index", ""),
+    "c_i": ("decoder", "context_index", ""),
+    "g_s": ("decoder", "synthesis", "g_s."),
+}
+
+
+def autoencoder_tensors(path: Path, model: Autoencoder) -> dict[str, Tensor]:
+    """The parameters of ``model`` from the pair of model files that ``path`` is one of.
+
+    Raises:
+        InputError: the files are of a network of other settings.
+    """
+    encoder, decoder = default_pair("autoencoder", path)
+    files = {"encoder": encoder.file, "decoder": decoder.file}
+    found: dict[str, Tensor] = {}
+    for name, parameter in model.named_parameters():
+        part, _, rest = name.partition(".")
+        if name.startswith(TRAINING_ONLY):
+            values = encoder.file.weight(f"tables/{name}").astype(np.float32)
+        else:
+            side, role, prefix = PLACES[part]
+            values = _stored(files[side], f"{role}/{prefix}{rest}")
+            layer = model.get_submodule(name.rpartition(".")[0])
+            if isinstance(layer, IntConv2d):
+                values = values / 2.0**layer.shift
+                if rest.endswith("bias"):
+                    values = values / layer.bias_unit
+        tensor = torch.from_numpy(np.array(values, np.float32))
+        if tensor.shape != parameter.shape:
+            raise InputError(
+                f"{path} is of a network with other settings: {name} is {tuple(tensor.shape)} "
+                f"there and {tuple(parameter.shape)} here."
+            )
+        found[name] = tensor
+    return found
+
+
+def autoencoder_model(path: Path) -> Autoencoder:
+    """The network of a pair of model files, with its weights, ready to run or to train on."""
+    network = default_pair("autoencoder", path)[0].file.settings["network"]
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}
+    model = Autoencoder(AutoencoderConfig(**values))
+    model.load_state_dict(autoencoder_tensors(path, model), strict=False)
+    return model.eval()
+
+
+def denoiser_tensors(path: Path, model: Denoiser) -> dict[str, Tensor]:
+    """The parameters of ``model`` from a denoiser's model file.
+
+    Raises:
+        InputError: the file is not a denoiser's, or of a network of other settings.
+    """
+    file = ModelFile.load(path)
+    network = {name: tuple(value) for name, value in file.settings.get("network", {}).items()}
+    if file.scheme != "denoiser" or network != asdict(model.config):
+        raise InputError(f"{path} is not a denoiser of these settings: {asdict(model.config)}.")
+    found = {}
+    for name, parameter in model.named_parameters():
+        estimates = name.startswith("estimator.")
+        place = f"estimate/{name}" if estimates else f"denoise/model.{name}"
+        values = np.array(_stored(file, place), np.float32)
+        found[name] = torch.from_numpy(values).reshape(parameter.shape)
+    return found
+
+
+def training_tables(model: nn.Module) -> dict[str, np.ndarray]:
+    """What `autoencoder_tensors` needs beside the exported networks."""
+    return {
+        name: parameter.detach().numpy().astype(np.float16)
+        for name, parameter in model.named_parameters()
+        if name.startswith(TRAINING_ONLY)
+    }
+
+
+def _stored(file: ModelFile, name: str) -> np.ndarray:
+    names = file.weights
+    return file.weight(f"{name}.stored" if f"{name}.stored" in names else name)
