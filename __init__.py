@@ -17,7 +17,7 @@ Example:
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .codec.api import compress, decompress, info, models, verify
+    from .codec.api import compress, decompress, denoise, info, models, verify
     from .codec.errors import (
         DeviceError,
         FormatError,
@@ -40,6 +40,7 @@ __all__ = [
     "OutputError",
     "compress",
     "decompress",
+    "denoise",
     "info",
     "models",
     "verify",

@@ -20,6 +20,7 @@ __all__ = ["COMMANDS", "cli", "main"]
 COMMANDS = {
     "compress": "Compress pictures to .gnc files.",
     "decompress": "Turn .gnc files back into pictures.",
+    "denoise": "Take the noise out of pictures.",
     "info": "Show what a .gnc file says of itself.",
     "verify": "Check .gnc files without writing anything.",
     "models": "List the trained models that are installed.",

@@ -44,6 +44,7 @@ def _size(image: Path | io.BytesIO) -> int:
     metavar="0..100",
     help="0 is the smallest file, 100 the best picture; any number between.",
 )
+@click.option("--denoise", is_flag=True, help="Take the noise out first, which saves its bits.")
 @click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP.")
 @console.device_option
 @console.threads_option
@@ -55,6 +56,7 @@ def command(
     output: str | None,
     codec: str,
     quality: float,
+    denoise: bool,
     strip: bool,
     device: str,
     threads: int | None,
@@ -91,6 +93,7 @@ def command(
             threads=threads,
             strip=strip,
             model=model,
+            denoise=denoise,
         )
         size = len(result.data)
         source_bytes = _size(image)

@@ -12,6 +12,7 @@ import click
 from .files import Job
 
 __all__ = [
+    "Progress",
     "device_option",
     "fail_on_error",
     "force_option",
@@ -129,7 +130,7 @@ def run_jobs(
     """
     results: list[dict[str, Any]] = []
     failed = False
-    with _Progress(len(jobs)) as progress:
+    with Progress(len(jobs)) as progress:
         for job in jobs:
             try:
                 if job.problem is not None:
@@ -178,7 +179,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-class _Progress:
+class Progress:
     """A bar on stderr, only where that is a terminal and the work proves long."""
 
     def __init__(self, total: int) -> None:
@@ -192,7 +193,7 @@ class _Progress:
     def shown(self) -> bool:
         return self._bar is not None
 
-    def __enter__(self) -> "_Progress":
+    def __enter__(self) -> "Progress":
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -204,11 +205,11 @@ class _Progress:
         if self._bar is not None:
             click.echo("\r\033[K", nl=False, err=True)
 
-    def advance(self) -> None:
-        self.done += 1
+    def advance(self, steps: int = 1) -> None:
+        self.done += steps
         long = time.monotonic() - self.start > LONG_WORK
         if self._bar is None and self.on_terminal and self.done < self.total and long:
             self._bar = click.progressbar(length=self.total, show_pos=True, file=sys.stderr)
             self._bar.update(self.done)
         elif self._bar is not None:
-            self._bar.update(1)
+            self._bar.update(steps)

@@ -17,7 +17,7 @@ __all__ = ["command"]
     required=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Folder for the encoder's and the decoder's file.",
+    help="Folder for the model files.",
 )
 @click.option(
     "--data",

@@ -61,6 +61,7 @@ def plan(
     suffix: str,
     output_suffixes: Iterable[str],
     force: bool,
+    tag: str = "",
 ) -> list[Job]:
     """Decides where each input goes.
 
@@ -71,6 +72,7 @@ def plan(
         suffix: the suffix of outputs that are not named, with its dot.
         output_suffixes: suffixes that make a new ``-o`` a file's name rather than a folder's.
         force: whether an existing output may be overwritten.
+        tag: goes between the name and the suffix of outputs that are not named.
 
     Returns: at least one job, in the order of the inputs, folders sorted.
 
@@ -91,11 +93,11 @@ def plan(
     if output is None:
         if has_folder:
             raise click.UsageError("A folder of inputs needs a folder for the outputs: -o DIR.")
-        jobs = [Job(source, source.with_suffix(suffix)) for source in sources if source]
+        jobs = [Job(source, _renamed(source, tag, suffix)) for source in sources if source]
     elif _is_folder(output, len(sources) > 1 or has_folder, frozenset(output_suffixes)):
         if sources == [None]:
             raise click.UsageError("Standard input needs a file for its output: -o FILE.")
-        jobs = list(_into_folder(sources, Path(output), frozenset(picks), suffix))
+        jobs = list(_into_folder(sources, Path(output), frozenset(picks), tag, suffix))
     else:
         jobs = [Job(sources[0], Path(output))]
     _refuse_collisions(jobs)
@@ -195,20 +197,25 @@ def _is_folder(output: str, several: bool, output_suffixes: frozenset[str]) -> b
 
 
 def _into_folder(
-    sources: Sequence[Path | None], folder: Path, picks: frozenset[str], suffix: str
+    sources: Sequence[Path | None], folder: Path, picks: frozenset[str], tag: str, suffix: str
 ) -> Iterator[Job]:
     for source in sources:
         if source is None:
             continue
         if not source.is_dir():
-            yield Job(source, folder / source.with_suffix(suffix).name, in_folder=True)
+            yield Job(source, folder / _renamed(source, tag, suffix).name, in_folder=True)
             continue
         found = [path for path in _walk(source) if path.suffix.lower() in picks]
         for path in found:
-            target = folder / path.relative_to(source).with_suffix(suffix)
+            target = folder / _renamed(path.relative_to(source), tag, suffix)
             yield Job(path, target, in_folder=True)
         if not found:
             yield _empty_folder(source, picks)
+
+
+def _renamed(path: Path, tag: str, suffix: str) -> Path:
+    renamed = path.with_suffix(suffix)
+    return renamed.with_stem(renamed.stem + tag) if tag else renamed
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -30,7 +30,7 @@ class RunConfig:
 
 PRESETS: dict[str, RunConfig] = {
     "autoencoder": RunConfig(),
-    "denoiser": RunConfig(batch=16, late_batch=4, lr=1e-3),
+    "denoiser": RunConfig(),
 }
 
 

@@ -1,0 +1,242 @@
+"""Takes the noise out of pictures; how much there is is found by itself.
+
+The network works on float planes, in tiles that overlap by its receptive field, so the result does
+not depend on the tiling. The noise level is estimated once per picture; whether the network is told
+or finds its own way (blind) is a setting of the model file.
+
+What goes in comes out: an array of the same type, shape and range, or a PIL image. Transparency
+and metadata stay as they are.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import library, pixels
+from .container import check_size
+from .errors import InputError
+from .library import Model
+from .session import Runtime
+
+__all__ = ["SIGMA_MAX", "DenoiseResult", "clean", "denoise", "denoise_detailed", "estimate"]
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+SIGMA_MAX = 75.0  # the strongest noise that can be asked for, in levels of 0..255
+BLIND = -1.0  # tells the network that the level is not known
+STEP = 8  # the network's coarsest grid, in pixels
+TILE = 768  # pixels a side of a tile without its halo
+WHOLE = 2**20  # pixels up to which a picture is one tile
+PATCH, PATCHES = 256, 4  # a larger picture's level is estimated on 4 x 4 patches of it
+
+WANTED = "a uint8 array, or a float32 one in 0..1, of shape (H, W), (H, W, 3) or (H, W, 4)"
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class DenoiseResult:
+    """A picture without its noise.
+
+    Attributes:
+        image: of the kind that was given: array or PIL image.
+        sigma: the noise level in levels of 0..255: the one given, or the one estimated.
+        width, height: of the picture.
+        notes: sentences on what was converted.
+    """
+
+    image: Any
+    sigma: float
+    width: int
+    height: int
+    notes: tuple[str, ...] = ()
+
+
+def denoise(
+    image: Any,
+    sigma: float | None = None,
+    strength: float = 1.0,
+    device: str = "auto",
+    threads: int | None = None,
+    *,
+    model: str | os.PathLike | None = None,
+) -> Any:
+    """Takes the noise out of a picture.
+
+    Arguments:
+        image: a PIL image, a path, a binary file object, or an array ``(H, W)``, ``(H, W, 3)`` or
+            ``(H, W, 4)``: uint8, or float32 in 0..1 whose values may lie outside.
+        sigma: standard deviation of the noise in levels of 0..255, 0 to 75; None estimates it.
+        strength: 1 takes all noise out, 0 none; between, some of the grain stays.
+        device: "auto", "cpu" or "cuda".
+        threads: of the CPU; None for all cores.
+        model: a model file to use instead of the shipped one.
+
+    Returns: for an array a new array of the same type, shape and range (float values are not
+        clipped), else a PIL image with the metadata of the input.
+
+    Raises:
+        InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument.
+        ModelError, DeviceError: the model or the device is not to be had.
+    """
+    return denoise_detailed(image, sigma, strength, device, threads, model=model).image
+
+
+def denoise_detailed(
+    image: Any,
+    sigma: float | None = None,
+    strength: float = 1.0,
+    device: str = "auto",
+    threads: int | None = None,
+    *,
+    model: str | os.PathLike | None = None,
+    progress: Progress | None = None,
+) -> DenoiseResult:
+    """Like `denoise`, and tells what was done.
+
+    Arguments:
+        progress: called after each tile with the part of the picture that is done, up to 1.
+    """
+    sigma = _number("sigma", sigma, SIGMA_MAX)
+    strength = _number("strength", strength, 1.0) or 0.0
+    runtime = Runtime(device, threads)
+    network = library.default_single("denoiser", model)
+    if isinstance(image, np.ndarray):
+        _check_array(image)
+        colour, alpha = (image, None) if image.ndim == 2 else (image[..., :3], image[..., 3:])
+        done, level = clean(colour, network, runtime, sigma, strength, progress)
+        if alpha is not None and alpha.size:
+            # Colour that nobody sees is none of our business.
+            done = np.where(alpha == 0, colour, done)
+            done = np.concatenate([done, alpha], axis=2)
+        return DenoiseResult(done, level, image.shape[1], image.shape[0])
+    picture = pixels.load(image)
+    height, width = picture.rgb.shape[:2]
+    source = picture.rgb[..., 0] if picture.grey else picture.rgb
+    done, level = clean(source, network, runtime, sigma, strength, progress)
+    result = pixels.to_image(
+        done,
+        grey=picture.grey,
+        alpha=picture.alpha,
+        icc=picture.icc,
+        exif=picture.exif,
+        xmp=picture.xmp,
+    )
+    return DenoiseResult(result, level, width, height, picture.notes)
+
+
+def clean(
+    planes: NDArray[Any],
+    model: Model,
+    runtime: Runtime,
+    sigma: float | None = None,
+    strength: float = 1.0,
+    progress: Progress | None = None,
+) -> tuple[NDArray[Any], float]:
+    """Planes without noise, and the noise level: the one given, or the one estimated.
+
+    Arguments:
+        planes: ``(H, W)`` or ``(H, W, 3)``, uint8 or float32 in 0..1.
+    """
+    eight_bits = planes.dtype == np.uint8
+    x = planes.astype(np.float32) * np.float32(1 / 255) if eight_bits else planes
+    if grey := planes.ndim == 2:
+        x = np.repeat(x[..., None], 3, axis=2)
+    else:  # a grey picture in three channels must stay grey
+        grey = np.array_equal(x[..., 0], x[..., 1]) and np.array_equal(x[..., 0], x[..., 2])
+    level = estimate(x, model, runtime) if sigma is None else sigma
+    if strength == 0 or sigma == 0:
+        return planes.copy(), level
+    told = BLIND if sigma is None and model.file.settings["auto"] == "blind" else level
+    y = _network(x, told, model, runtime, progress)
+    if grey:
+        y = np.repeat(y.mean(axis=2, keepdims=True), 3, axis=2)
+    if strength < 1:
+        y = x + np.float32(strength) * (y - x)
+    if planes.ndim == 2:
+        y = y[..., 0]
+    if eight_bits:
+        return (np.clip(y, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8), level
+    return y, level
+
+
+def estimate(x: Floats, model: Model, runtime: Runtime) -> float:
+    """The noise level of ``(H, W, 3)`` in 0..1: its standard deviation in levels of 0..255.
+
+    The network gives the level of every place and how far to trust it; this is the mean so
+    weighted, of logarithms. Of a large picture some patches tell enough.
+    """
+    height, width = x.shape[:2]
+    if height * width <= WHOLE:
+        patches = [x]
+    else:
+        rows = np.linspace(0, max(0, height - PATCH), PATCHES).astype(int)
+        columns = np.linspace(0, max(0, width - PATCH), PATCHES).astype(int)
+        patches = [x[r : r + PATCH, c : c + PATCH] for r in rows for c in columns]
+    found = []
+    for patch in patches:
+        (result,) = model.run("estimate", runtime, x=_padded(patch)[None])
+        found.append(result.reshape(2, -1).astype(np.float64))
+    value, trust = np.concatenate(found, axis=1)
+    weight = np.exp(trust - trust.max())
+    return float(max(0.0, np.expm1((value * weight).sum() / weight.sum())))
+
+
+def _network(
+    x: Floats, level: float, model: Model, runtime: Runtime, progress: Progress | None
+) -> Floats:
+    """The network over a whole picture, tile by tile."""
+    height, width = x.shape[:2]
+    told = np.array([min(level, SIGMA_MAX)], np.float32)
+    y, done = np.empty_like(x), 0
+    for (r0, r1, r2, r3), (c0, c1, c2, c3) in _tiles(height, width, model.file.settings["halo"]):
+        outer = x[r0:r3, c0:c3]
+        (result,) = model.run("denoise", runtime, x=_padded(outer)[None], level=told)
+        y[r1:r2, c1:c2] = result[0, r1 - r0 : r2 - r0, c1 - c0 : c2 - c0]
+        done += (r2 - r1) * (c2 - c1)
+        if progress is not None:
+            progress(done / (height * width))
+    return y
+
+
+def _tiles(height: int, width: int, halo: int) -> Iterator[tuple[tuple[int, ...], ...]]:
+    """Rows and columns of tiles: where the network starts, the tile, its end, the network's end."""
+    if height * width <= WHOLE:
+        yield (0, 0, height, height), (0, 0, width, width)
+        return
+    for r in range(0, height, TILE):
+        rows = (max(0, r - halo), r, min(height, r + TILE), min(height, r + TILE + halo))
+        for c in range(0, width, TILE):
+            yield rows, (max(0, c - halo), c, min(width, c + TILE), min(width, c + TILE + halo))
+
+
+def _padded(x: Floats) -> Floats:
+    """Mirrored at its lower and right ends to multiples of `STEP`: edges repeated are no noise."""
+    bottom, right = (-side % STEP for side in x.shape[:2])
+    return np.pad(x, ((0, bottom), (0, right), (0, 0)), mode="symmetric")
+
+
+def _number(name: str, value: float | None, largest: float) -> float | None:
+    if value is None and name == "sigma":
+        return None
+    if isinstance(value, Real) and not isinstance(value, bool) and 0 <= value <= largest:
+        return float(value)
+    raise InputError(f"{name} must be a number from 0 to {largest:g}, not {value!r}.")
+
+
+def _check_array(array: NDArray[Any]) -> None:
+    kinds, channels = (np.uint8, np.float32), array.shape[2:]
+    if array.dtype not in kinds or array.ndim not in (2, 3) or channels not in ((), (3,), (4,)):
+        shape = ", ".join(map(str, array.shape)) + ("," if array.ndim == 1 else "")
+        raise InputError(
+            f"An array of shape ({shape}) and type {array.dtype} is not a picture; give {WANTED}."
+        )
+    check_size(array.shape[1], array.shape[0])
+    if array.dtype == np.float32 and not np.isfinite(array).all():
+        raise InputError("The array holds values that are no numbers (nan or inf).")

@@ -1,0 +1,82 @@
+"""The denoiser's model file: two float roles, and what was found on the validation pictures."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ...codec.modelfile import ModelFile
+from ..data import Pixels
+from ..models.denoiser import SIGMA_MAX, Denoiser
+from ..onnxfile import export_role, write_model
+from ..tasks.denoiser import DenoiserTask
+
+__all__ = ["export"]
+
+
+VALIDATED = 24  # pictures at most
+
+
+@torch.no_grad()
+def export(task: DenoiserTask, held_out: list[Pixels], out: Path, about: dict) -> list[Path]:
+    """Writes ``denoiser-DIGEST.onnx`` into ``out``.
+
+    Whether a level that is not given means "blind" or that the network is told the estimate is
+    chosen on the validation pictures, and stands in the file as ``auto``.
+
+    Arguments:
+        about: where the weights come from.
+    """
+    model = task.model
+    tiles = held_out[:: -(-len(held_out) // VALIDATED)]
+    figures = task.figures(task.validate(tiles), tiles)
+    auto = "blind" if figures["score_blind"] <= figures["score_estimate"] else "estimate"
+    about = {**about, "validation": {name: round(value, 4) for name, value in figures.items()}}
+    pixels, level = torch.zeros(1, 64, 96, 3), torch.tensor([10.0])
+    plane = {1: "height", 2: "width"}
+    graphs = [
+        export_role(
+            "denoise", _Denoise(model), {"x": pixels, "level": level}, ["y"], {"x": plane}, False
+        ),
+        export_role("estimate", _Estimate(model), {"x": pixels}, ["found"], {"x": plane}, False),
+    ]
+    described = {
+        "scheme": "denoiser",
+        "side": "denoiser",
+        "roles": ["denoise", "estimate"],
+        "settings": {
+            "auto": auto,
+            "halo": model.halo,
+            "sigma_max": SIGMA_MAX,
+            "network": asdict(model.config),
+        },
+        "card": about,
+    }
+    draft = out / "denoiser.part"
+    write_model(draft, described, graphs, {})
+    path = out / f"denoiser-{ModelFile.load(draft).digest.hex()[:8]}.onnx"
+    draft.replace(path)
+    return [path]
+
+
+class _Denoise(nn.Module):
+    """Pixels ``1 H W 3`` and a level (``1``, or `BLIND`) to pixels; nothing is clipped."""
+
+    def __init__(self, model: Denoiser) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        return self.model(x.permute(0, 3, 1, 2), level).permute(0, 2, 3, 1)
+
+
+class _Estimate(nn.Module):
+    """Pixels ``1 H W 3`` to ``1 2 H/8 W/8``: log(1 + level) there, and how far to trust it."""
+
+    def __init__(self, model: Denoiser) -> None:
+        super().__init__()
+        self.estimator = model.estimator
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.estimator(x.permute(0, 3, 1, 2))
