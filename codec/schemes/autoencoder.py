@@ -19,7 +19,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ..entropy import Decoder, Encoder, Tables, cost_bits
+from ..entropy import TOTAL, Decoder, Encoder, Tables, cost_bits
 from ..errors import FormatError
 from ..library import Model
 from ..session import Runtime
@@ -31,6 +31,8 @@ NAME, WIRE_ID = "autoencoder", 1
 STRIDE = 16  # pixels a position of y
 HYPER = 4  # positions of y a position of z
 RESIDUAL_MAX = 30_000  # what the escape code reaches comfortably
+BIT_WORTH = 0.1155  # squared error that one bit is worth, in units of the quantisation step
+QUANTISE_MAX = 12  # residuals up to this are quantised with regard to their bits
 
 Floats = NDArray[np.float32]
 
@@ -149,11 +151,11 @@ class Side:
         (mean,) = self.run("context_mean", y1=y1[None], features=features)
         return index[0], mean[0]
 
-    def shift(self, residual: NDArray[np.int32], index: NDArray[np.int32]) -> Floats:
+    def shift(self, values: NDArray[np.int32], rows: NDArray[np.int32]) -> Floats:
         """Residuals as they are added to the mean: moved a little towards zero, row by row."""
         offsets = self.tables["offset"]  # (rows, 3): for 0, 1 and more
-        size = np.minimum(np.abs(residual), 2)
-        return residual - np.sign(residual) * offsets[index, size]
+        size = np.minimum(np.abs(values), 2)
+        return values - np.sign(values) * offsets[rows, size]
 
 
 def _tables(decoder: Model) -> dict:
@@ -166,15 +168,26 @@ def _tables(decoder: Model) -> dict:
                 file.table(f"{name}_low"), file.table(f"{name}_size"), file.table(f"{name}_freq")
             )
         made["offset"] = file.table("offset").astype(np.float32)
+        made["y_bits"] = _magnitude_bits(made["y"])
         made["z_cost"] = _dense_cost(made["z"], decoder.file.settings["z_max"])
     return made
+
+
+def _magnitude_bits(tables: Tables) -> Floats:
+    """Bits of the values ``0 .. QUANTISE_MAX`` in each row of ``y``, as far as the row reaches."""
+    bits = np.empty((len(tables), QUANTISE_MAX + 1), np.float32)
+    for row in range(len(tables)):
+        cost = -np.log2(tables.row(row) / TOTAL)
+        place = np.minimum(np.arange(QUANTISE_MAX + 1) - tables.low[row], cost.size - 1)
+        bits[row] = cost[place]
+    return bits
 
 
 def _dense_cost(tables: Tables, largest: int) -> Floats:
     """Bits of each value ``-largest..largest`` in each row, for choosing a prior."""
     cost = np.empty((len(tables), 2 * largest + 1), np.float32)
     for row in range(len(tables)):
-        bits = -np.log2(tables.row(row) / 2**16)
+        bits = -np.log2(tables.row(row) / TOTAL)
         place = np.arange(-largest, largest + 1) - tables.low[row]
         distance = np.maximum(-place, place - (bits.size - 1) + 1)
         inside = (place >= 0) & (place < bits.size - 1)
@@ -259,22 +272,45 @@ def _encode_segment(y: Floats, encoder: Model, side: Side) -> tuple[bytes, float
     first = checkerboard(side.channels, h, w)
     index, exact, mean, features = side.hyper(z, h, w)
     residuals = []
-    y1 = np.zeros_like(y)
     for mask in (first, ~first):
         index32 = np.asarray(index).reshape(y.shape).astype(np.int32)
         coded = mask & (index32 > 0)
         mean = np.asarray(mean).reshape(y.shape)
-        residual = np.clip(np.floor(y - mean + 0.5), -RESIDUAL_MAX, RESIDUAL_MAX).astype(np.int32)
-        residual *= coded
-        values, rows = residual[coded], index32[coded]
+        rows = index32[coded]
+        values = _quantise((y - mean)[coded], rows, side)
+        residual = np.zeros(y.shape, np.int32)
+        residual[coded] = values
         coder.put(values, rows, tables["y"])
         estimate += cost_bits(values, rows, tables["y"])
         residuals.append(values)
         if mask is first:
-            y1 = np.where(first, mean + side.shift(residual, index32), 0).astype(np.float32)
+            y1 = np.where(first, mean, np.float32(0))
+            y1[coded] += side.shift(values, rows)
             index, mean = side.second(residual, y1, exact, features)
     check = _checksum(choice.ravel(), z.ravel(), *residuals)
     return check + coder.finish(), estimate
+
+
+def _quantise(exact: Floats, rows: NDArray[np.int32], side: Side) -> NDArray[np.int32]:
+    """Residuals rounded, or one nearer to zero where that saves more bits than it costs.
+
+    The gains make one unit of squared error worth about the same number of bits everywhere:
+    at high rate ``12 / (2 ln 2)``, which `BIT_WORTH` is the inverse of.
+    """
+    exact = np.clip(exact, -RESIDUAL_MAX, RESIDUAL_MAX)
+    nearest = np.floor(exact + 0.5)
+    size = np.abs(nearest)
+    bits, offsets = side.tables["y_bits"], side.tables["offset"]
+    most = bits.shape[1] - 1
+    here = np.minimum(size, most).astype(np.int32)
+    below = np.maximum(here - 1, 0)
+    saved = bits[rows, here] - bits[rows, below]
+    distance = np.abs(exact)
+    error = distance - (size - offsets[rows, np.minimum(here, 2)])
+    error_below = distance - (size - 1 - offsets[rows, np.minimum(below, 2)])
+    lower = (size > 0) & (size <= most)
+    lower &= error_below**2 - error**2 < BIT_WORTH * saved
+    return (np.sign(nearest) * (size - lower)).astype(np.int32)
 
 
 def _decode_segment(data: bytes, h: int, w: int, side: Side) -> Floats:
@@ -299,13 +335,14 @@ def _decode_segment(data: bytes, h: int, w: int, side: Side) -> Floats:
     for mask in (first, ~first):
         index32 = np.asarray(index).reshape(shape).astype(np.int32)
         coded = mask & (index32 > 0)
-        residual = np.zeros(shape, np.int32)
-        values = coder.take(index32[coded], tables["y"])
-        residual[coded] = values
+        rows = index32[coded]
+        values = coder.take(rows, tables["y"])
         residuals.append(values)
-        decoded = np.asarray(mean).reshape(shape) + side.shift(residual, index32)
-        y = np.where(mask, decoded, y).astype(np.float32)
+        y = np.where(mask, np.asarray(mean).reshape(shape), y)
+        y[coded] += side.shift(values, rows)
         if mask is first:
+            residual = np.zeros(shape, np.int32)
+            residual[coded] = values
             index, mean = side.second(residual, y, exact, features)
     coder.finish()
     if _checksum(choice, z, *residuals) != data[:2]:
