@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .codec.api import compress, decompress, denoise, info, models, verify
+    from .codec.compare import compare
     from .codec.errors import (
         DeviceError,
         FormatError,
@@ -38,6 +39,7 @@ __all__ = [
     "InputError",
     "ModelError",
     "OutputError",
+    "compare",
     "compress",
     "decompress",
     "denoise",
@@ -54,6 +56,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name[0].isupper():
         from .codec import errors as source
+    elif name == "compare":
+        from .codec import compare as source
     else:
         from .codec import api as source
     value = getattr(source, name)

@@ -23,6 +23,7 @@ COMMANDS = {
     "denoise": "Take the noise out of pictures.",
     "info": "Show what a .gnc file says of itself.",
     "verify": "Check .gnc files without writing anything.",
+    "compare": "Compare with JPEG, WebP, AVIF, JPEG XL and JPEG 2000.",
     "models": "List the trained models that are installed.",
     "train": "Train a model on a folder of photos.",
     "export": "Turn a training run into model files.",

@@ -23,6 +23,7 @@ __all__ = [
     "print_json",
     "print_table",
     "run_jobs",
+    "sentence",
     "show_warning",
     "threads_option",
     "warn",
@@ -94,7 +95,7 @@ def fail_on_error(name: str | None = None) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if (text := _sentence(error, name)) is None:
+        if (text := sentence(error, name)) is None:
             raise
         raise click.ClickException(text) from error
 
@@ -137,7 +138,7 @@ def run_jobs(
                     raise job.problem
                 result = work(job)
             except Exception as error:
-                if (text := _sentence(error, job.name)) is None:
+                if (text := sentence(error, job.name)) is None:
                     raise
                 failed = True
                 progress.clear()
@@ -154,7 +155,7 @@ def run_jobs(
         raise click.exceptions.Exit(1)
 
 
-def _sentence(error: Exception, name: str | None = None) -> str | None:
+def sentence(error: Exception, name: str | None = None) -> str | None:
     """The one line to show for an error, or None for one that is a bug of ours."""
     from ..codec.errors import GencodecError
 

@@ -19,19 +19,62 @@ __all__ = ["command"]
     type=click.Path(path_type=Path),
     help="Folder of pictures that no training saw.",
 )
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="For all: where to write the results; default: with the installed models.",
+)
+@console.model_option
 @console.json_option
-def command(family: str, data: Path, as_json: bool) -> None:
-    """Compress and decompress every picture in a folder; print mean bits and quality."""
-    with console.needs_training("evaluate"), console.fail_on_error():
-        from ..training import evaluate
+def command(family: str, data: Path, out: Path | None, model: str | None, as_json: bool) -> None:
+    """Compress and decompress every picture in a folder; print mean bits and quality.
 
-        rows = evaluate.run(family, data)
+    FAMILY denoiser takes noise out instead: white noise added to the pictures in the folder, or in
+    each of its subfolders, and real noise where there are pairs NAME_real and NAME_mean.
+
+    All writes the results of every family, a comparison with other codecs, and for the pictures of
+    Kodak a chart among published curves; it takes minutes and needs the extra 'compare'.
+    """
+    if out is not None and family != "all":
+        raise click.UsageError("--out goes with 'all'.")
+    with console.needs_training("evaluate"), console.fail_on_error():
+        from ..training import evaluate, evaluate_denoiser
+
+        given = None if model is None else Path(model)
+        if family == "denoiser":
+            results = [evaluate_denoiser.run(data, given)]
+        elif family == "all":
+            with console.Progress(100) as progress:
+                results = evaluate.run_all(
+                    data,
+                    out,
+                    given,
+                    progress=lambda share: progress.advance(int(100 * share) - progress.done),
+                )
+        else:
+            results = [evaluate.run(family, data, given)]
     if as_json:
-        console.print_json(rows)
-    elif rows:
-        names = list(rows[0])
-        console.print_table([names, *([_text(row[name]) for name in names] for row in rows)])
+        console.print_json(results if family == "all" else results[0])
+        return
+    for result in results:
+        if family == "denoiser":
+            _print_rows(result["model"], result["rows"])
+            continue
+        title = (
+            f"{result['decoder']}, {result['pictures']} pictures: BD-rate against JPEG "
+            f"{result['bd_rate']}% ({result['lo']} to {result['hi']} dB)"
+        )
+        _print_rows(title, result["points"])
+
+
+def _print_rows(title: str, rows: list[dict]) -> None:
+    click.echo(title)
+    names = list(rows[0])
+    console.print_table([names, *([_text(row[name]) for name in names] for row in rows)])
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-__all__ = ["PICTURE_SUFFIXES", "Job", "plan", "read", "write"]
+__all__ = ["PICTURE_SUFFIXES", "Job", "gather", "output", "plan", "read", "write"]
 
 # What counts as a picture when a folder is given; a file named on the command line is always tried.
 # fmt: off
@@ -102,6 +102,41 @@ def plan(
         jobs = [Job(sources[0], Path(output))]
     _refuse_collisions(jobs)
     return jobs if force else [_refuse_existing(job) for job in jobs]
+
+
+def gather(inputs: Sequence[str]) -> list[Job]:
+    """The pictures that were named, and all in the folders that were: to be read, not converted.
+
+    Raises:
+        click.UsageError: ``-`` more than once.
+    """
+    if inputs.count("-") > 1:
+        raise click.UsageError("'-' (standard input) can be given once.")
+    jobs: list[Job] = []
+    for text in inputs:
+        source = None if text == "-" else Path(text)
+        if source is None or not source.is_dir():
+            jobs.append(Job(source))
+            continue
+        found = [path for path in _walk(source) if path.suffix.lower() in PICTURE_SUFFIXES]
+        jobs += [Job(path) for path in found] or [_empty_folder(source, PICTURE_SUFFIXES)]
+    return jobs
+
+
+def output(path: str, force: bool) -> Job:
+    """A single output, refused before the work where it could not be written after it.
+
+    Raises:
+        OutputError: the file exists and `force` is not set, or its folder does not.
+    """
+    from ..codec.errors import OutputError
+
+    job = Job(None, Path(path))
+    if not force and (problem := _refuse_existing(job).problem):
+        raise problem
+    if not Path(path).absolute().parent.is_dir():
+        raise OutputError(f"{job.target_name} cannot be written: its folder does not exist.")
+    return job
 
 
 def read(job: Job) -> bytes:

@@ -65,12 +65,20 @@ def test_wheel_holds_the_code_and_nothing_else(root: Path, wheel: Path) -> None:
     assert code == {f"gencodec/{name}" for name in sources if not name.startswith("tests/")}
 
 
+def test_wheel_holds_the_data_beside_the_code(root: Path, wheel: Path) -> None:
+    data = [name for name in tracked(root, "codec", "training") if not name.endswith(".py")]
+    with zipfile.ZipFile(wheel) as archive:
+        for name in data:
+            assert archive.read(f"gencodec/{name}") == (root / name).read_bytes()
+
+
 def test_installed_models_are_the_tracked_ones(root: Path) -> None:
     # A left-over build/ puts deleted models back into a wheel; this asks the one that is installed.
     installed = Path(gencodec.__file__).resolve().parent
     if installed == root:
         pytest.skip("gencodec is imported from its own folder here, not installed")
-    models = [path.relative_to(installed).as_posix() for path in installed.glob("pretrained/*")]
+    found = [path for path in installed.glob("pretrained/**/*") if path.is_file()]
+    models = [path.relative_to(installed).as_posix() for path in found]
     assert sorted(models) == sorted(tracked(root, "pretrained"))
 
 

@@ -6,7 +6,10 @@ of Pillow's JPEG (4:2:0, optimised tables) by its BD-rate. Imports no torch.
 """
 
 import io
+import json
 import platform
+from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,11 +19,12 @@ import PIL
 from PIL import Image
 
 from .. import __version__
-from ..codec import api, metrics
+from ..codec import api, chart, compare, library, metrics
 from ..codec.errors import InputError
+from ..codec.results import Curve, Point
 from .data import Pixels, load_whole
 
-__all__ = ["QUALITIES", "run"]
+__all__ = ["QUALITIES", "published", "run", "run_all"]
 
 QUALITIES = tuple(range(0, 101, 10))
 JPEG_QUALITIES = (5, 10, 20, 35, 50, 75, 90, 95)
@@ -58,12 +62,92 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
         "bd_rate_ms_ssim": round(similarity.percent, 2),
         "points": points,
         "jpeg": jpeg,
+        **_circumstances(),
+    }
+
+
+def run_all(
+    data: Path,
+    out: Path | None = None,
+    model: Path | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> list[dict]:
+    """Writes the results of every family, and of the comparison with other codecs, to a folder.
+
+    There is ``FAMILY.json`` (what `run` returns) for each family, ``compare.json`` (mean curves and
+    BD-rates against what Pillow has, of the means and of each picture, numbered in the order of
+    their names), and, where the pictures are Kodak's, ``kodak.svg``: our curves among published
+    ones.
+
+    Arguments:
+        data: a folder of pictures, at least 161 pixels each way.
+        out: the folder to write to; None for that of the shipped results.
+        model: a model file to evaluate instead of the shipped ones.
+        progress: called with the share of the comparison that is done, from 0 to 1.
+
+    Returns: what `run` returned for each family.
+    """
+    chart.require()
+    pictures = load_whole(Path(data))
+    results = [run(family, data, model) for family in api.CODECS]
+    found = compare.compare(pictures, qualities=(), model=model, progress=progress)
+    comparison = {
+        "curves": [asdict(curve) for curve in found.curves],
+        "rates": [asdict(rate) for rate in found.rates],
+        "pictures": [
+            {"name": report.name, "rates": [asdict(rate) for rate in report.rates]}
+            for report in found.pictures
+        ],
+        "notes": found.notes,
+        **_circumstances(found.versions),
+    }
+    out = library.PRETRAINED / "results" if out is None else Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, value in [*((each["family"], each) for each in results), ("compare", comparison)]:
+        text = json.dumps(value, indent=1) + "\n"
+        (out / f"{name}.json").write_text(text, encoding="utf-8")
+    if _is_kodak(pictures):
+        ours = [_curve(each) for each in results]
+        (out / "kodak.svg").write_bytes(chart.draw([*ours, *published()], "svg", "Kodak, means"))
+    return results
+
+
+def published() -> list[Curve]:
+    """Mean curves over Kodak as published, from ``published.json``, where their sources stand."""
+    text = Path(__file__).with_name("published.json").read_text("utf-8")
+    return [
+        Curve(
+            name,
+            "theirs",
+            tuple(
+                Point(0, 0, bpp, psnr)
+                for bpp, psnr in zip(curve["bpp"], curve["psnr"], strict=True)
+            ),
+        )
+        for name, curve in json.loads(text)["curves"].items()
+    ]
+
+
+def _curve(result: dict) -> Curve:
+    points = (Point(row["quality"], 0, row["bpp"], row["psnr"]) for row in result["points"])
+    return Curve(f"gencodec {result['family']}", "ours", tuple(points))
+
+
+def _is_kodak(pictures: list[Pixels]) -> bool:
+    # By their number and sizes; the published means tell nothing beside those of other pictures.
+    return len(pictures) == 24 and all(sorted(p.shape) == [3, 512, 768] for p in pictures)
+
+
+def _circumstances(more: dict[str, str] | None = None) -> dict:
+    """What was measured with, where and when."""
+    return {
         "versions": {
             "gencodec": __version__,
             "onnxruntime": onnxruntime.__version__,
             "pillow": PIL.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
+            **(more or {}),
         },
         "machine": f"{platform.system()} {platform.machine()}",
         "date": datetime.now(UTC).date().isoformat(),

@@ -1,0 +1,164 @@
+"""A comparison as tables of text, for the terminal and for the page alike.
+
+Example:
+    >>> percent(-12.345), percent(None)
+    ('-12.3%', 'no overlap')
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .results import Comparison, Point, Rate, Report, Row
+
+__all__ = ["Table", "caption", "percent", "rate_tables", "row_tables"]
+
+NAMES = {"psnr": "PSNR", "ms_ssim": "MS-SSIM"}
+LOWEST = "* its lowest quality, and still at least as good; it has no smaller file."
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its title, its header, rows of as many cells, and a line below, if any."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    foot: str = ""
+
+
+def row_tables(report: Report) -> list[Table]:
+    """What was searched for one picture: a column for each quality of ours."""
+    tables = []
+    for codec in dict.fromkeys(row.codec for row in report.rows):
+        rows = [row for row in report.rows if row.codec == codec]
+        header = (f"{codec}, quality", *(f"{row.quality:g}" for row in rows))
+        tables.append(_ours(report, rows, header))
+        for measure, title in (
+            ("psnr", "Bytes for at least the same PSNR, and how much of them ours saves"),
+            ("ms_ssim", "Bytes for at least the same MS-SSIM, and how much of them ours saves"),
+            ("bytes", "PSNR of a file at least as large as ours, dB"),
+        ):
+            if table := _theirs(title, header, rows, measure):
+                tables.append(table)
+    return tables
+
+
+def rate_tables(comparison: Comparison) -> list[Table]:
+    """BD-rates of the mean curves, and of each picture where there are several."""
+    tables = []
+    many = len(comparison.pictures) > 1
+    for label in dict.fromkeys(rate.label for rate in comparison.rates):
+        rates = [rate for rate in comparison.rates if rate.label == label]
+        measures = list(dict.fromkeys(rate.measure for rate in rates))
+        cells: dict[str, dict[str, Rate]] = {}
+        for rate in rates:
+            cells.setdefault(rate.against, {})[rate.measure] = rate
+        header = ["against"]
+        for measure in measures:
+            header += [f"at equal {NAMES[measure]}", "over"]
+        rows = []
+        for against, found in cells.items():
+            row = [against]
+            for measure in measures:
+                row += (
+                    [percent(found[measure].percent), _range(found[measure])]
+                    if (measure in found)
+                    else ["", ""]
+                )
+            rows.append((*row, str(rates[0].pictures) if not many else _pictures(found)))
+        title = f"BD-rate: bits that {label} needs more (or, below 0, less) than others"
+        if many:
+            header.append("pictures")
+        else:
+            rows = [row[:-1] for row in rows]
+        tables.append(Table(title, tuple(header), tuple(rows)))
+        if many:
+            for measure in measures:
+                tables.append(_each_picture(comparison, label, measure, list(cells)))
+    return tables
+
+
+def caption(point: Point) -> str:
+    """A file in one line.
+
+    >>> caption(Point(50, 12345, 0.5, 31.234))
+    '12,345 bytes, 0.500 bits per pixel, 31.23 dB'
+    """
+    text = f"{point.bytes:,} bytes, {point.bpp:.3f} bits per pixel, {_decibels(point.psnr)} dB"
+    return text if point.ms_ssim is None else f"{text}, MS-SSIM {point.ms_ssim:.4f}"
+
+
+def percent(value: float | None) -> str:
+    """With a sign where it is less than 0."""
+    return "no overlap" if value is None else f"{value:.1f}%"
+
+
+def _ours(report: Report, rows: Sequence[Row], header: tuple[str, ...]) -> Table:
+    points = [row.point for row in rows]
+    lines = [
+        ("bytes", *(f"{point.bytes:,}" for point in points)),
+        ("bits per pixel", *(f"{point.bpp:.3f}" for point in points)),
+        ("PSNR, dB", *(_decibels(point.psnr) for point in points)),
+    ]
+    if all(point.ms_ssim is not None for point in points):
+        lines.append(("MS-SSIM", *(f"{point.ms_ssim:.4f}" for point in points)))
+    grey = ", grey" if report.grey else ""
+    title = f"{report.name}, {report.width} x {report.height}{grey}"
+    return Table(title, header, tuple(lines))
+
+
+def _theirs(title: str, header: tuple[str, ...], rows: Sequence[Row], measure: str) -> Table | None:
+    lines: dict[str, list[str]] = {}
+    lowest = False
+    for row in rows:
+        for match in row.matches:
+            if match.measure != measure:
+                continue
+            if match.point is None:
+                cell = "not reached"
+            elif match.saving is None:
+                cell = _decibels(match.point.psnr)
+            else:
+                lowest = lowest or match.lowest
+                star = "*" if match.lowest else ""
+                cell = f"{match.point.bytes:,}{star} {match.saving:4.0f}%"
+            lines.setdefault(match.label, []).append(cell)
+    if not lines:
+        return None
+    found = tuple((label, *cells) for label, cells in lines.items())
+    return Table(title, header, found, LOWEST if lowest else "")
+
+
+def _each_picture(
+    comparison: Comparison, label: str, measure: str, against: Sequence[str]
+) -> Table:
+    lines = []
+    for report in comparison.pictures:
+        rates = {
+            rate.against: rate
+            for rate in report.rates
+            if rate.label == label and rate.measure == measure
+        }
+        cells = []
+        for other in against:
+            rate = rates.get(other)
+            if rate is None or rate.lo is None or rate.hi is None:
+                cells.append("" if rate is None else percent(None))
+            else:
+                cells.append(f"{percent(rate.percent)} ({rate.lo:.0f}-{rate.hi:.0f})")
+        lines.append((report.name, *cells))
+    title = f"Of each picture, at equal {NAMES[measure]} (and the dB over which)"
+    return Table(title, ("picture", *against), tuple(lines))
+
+
+def _range(rate: Rate) -> str:
+    return "" if rate.lo is None or rate.hi is None else f"{rate.lo:.1f} to {rate.hi:.1f} dB"
+
+
+def _pictures(found: dict[str, Rate]) -> str:
+    return "/".join(dict.fromkeys(str(rate.pictures) for rate in found.values()))
+
+
+def _decibels(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "exact"

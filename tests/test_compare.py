@@ -1,0 +1,504 @@
+"""The comparison: fair sizes, qualities that were reached, and pictures of every odd kind."""
+
+import dataclasses
+import io
+import json
+import math
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image, JpegImagePlugin, features
+
+import gencodec
+from gencodec import cli
+from gencodec.codec import api, compare, metrics, results, rivals, search, subjects, tables
+from gencodec.training import evaluate
+
+# A tiny model of its own: nothing here depends on how good the shipped one is.
+(MODEL,) = (Path(__file__).parent / "golden" / "autoencoder-0").glob("*-encoder.onnx")
+
+Run = Callable[..., Result]
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(7).integers(0, 256, shape, np.uint8)
+
+
+@pytest.fixture(scope="session")
+def picture(cat: Path) -> np.ndarray:
+    """A detail of the sample photo that is large enough for MS-SSIM."""
+    with Image.open(cat) as image:
+        return np.asarray(image.convert("RGB").crop((150, 60, 326, 226)))
+
+
+@pytest.fixture(scope="session")
+def found(picture: np.ndarray) -> results.Comparison:
+    """That picture against everything, with all three searches."""
+    return gencodec.compare(
+        picture, qualities=(10, 90), measures=search.MEASURES, model=MODEL, threads=2
+    )
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs ``gencodec compare --model MODEL`` in `tmp_path` and checks its exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, code: int = 0, stdin: bytes = b"") -> Result:
+        command = ["compare", "--model", str(MODEL), "--threads", "2", *arguments]
+        result = CliRunner().invoke(cli.cli, command, stdin, catch_exceptions=False)
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+def all_rivals(grey: bool = False) -> list[rivals.Rival]:
+    return rivals.rivals(rivals.RIVALS, grey)[0]
+
+
+# ---- fairness ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_size_is_that_of_a_whole_file(picture: np.ndarray, grey: bool, tmp_path: Path) -> None:
+    pixels = picture[..., 0] if grey else picture
+    for rival in all_rivals(grey):
+        setting = rival.ladder[3]
+        sample = search.Trials(rival, pixels).sample(setting)
+        path = tmp_path / rival.name
+        path.write_bytes(sample.data)  # what counts is a file that any program opens by itself
+        with Image.open(path) as image:
+            decoded = np.asarray(image.convert("L" if grey else "RGB"))
+        assert metrics.psnr(pixels, decoded) == sample.psnr
+        with pytest.raises((OSError, SyntaxError)), Image.open(io.BytesIO(sample.data[4:])):
+            pass  # it does begin with the header
+
+
+def test_our_size_is_that_of_a_whole_file(found: results.Comparison, picture: np.ndarray) -> None:
+    (report,) = found.pictures
+    for row in report.rows:
+        data = gencodec.compress(picture, quality=row.quality, model=MODEL)
+        decoded = np.asarray(gencodec.decompress(data, model=MODEL))
+        assert (len(data), metrics.psnr(picture, decoded)) == (row.point.bytes, row.point.psnr)
+
+
+def test_metadata_is_left_out_of_all(picture: np.ndarray) -> None:
+    plain = Image.fromarray(picture[:40, :40])
+    exif = Image.Exif()
+    exif[0x010E] = "a long description " * 50
+    buffer = io.BytesIO()
+    plain.save(buffer, "PNG", exif=exif.tobytes(), icc_profile=b"\0" * 500)
+    buffer.seek(0)
+    bare, full = (
+        gencodec.compare(image, qualities=(), model=MODEL).pictures[0] for image in (plain, buffer)
+    )
+    assert bare.curves == full.curves
+
+
+def test_the_subsampling_is_named_and_is_that_of_the_file() -> None:
+    pixels = noise(64, 64, 3)
+    for rival in all_rivals():
+        data = rival.encode(pixels, rival.ladder[2])
+        name, sampling = rival.label.rsplit(" ", 1)
+        assert sampling == {"JPEG": jpeg, "WebP": webp, "AVIF": avif, "JPEG 2000": jp2}.get(
+            name, lambda _: "4:4:4"
+        )(data)
+    labels = [rival.label for rival in all_rivals()]
+    assert {"AVIF 4:4:4", "AVIF 4:2:0"} < set(labels)
+    assert len(set(labels)) == len(labels)
+
+
+def jpeg(data: bytes) -> str:
+    with Image.open(io.BytesIO(data)) as image:
+        assert isinstance(image, JpegImagePlugin.JpegImageFile)
+        return ("4:4:4", "4:2:2", "4:2:0")[JpegImagePlugin.get_sampling(image)]
+
+
+def webp(data: bytes) -> str:
+    assert b"VP8 " in data  # the lossy kind, which has no other
+    return "4:2:0"
+
+
+def avif(data: bytes) -> str:
+    flags = data[data.index(b"av1C") + 6]
+    return {0b0000: "4:4:4", 0b1000: "4:2:2", 0b1100: "4:2:0", 0b1_1100: "grey"}[flags & 0b1_1100]
+
+
+def jp2(data: bytes) -> str:
+    count = data.index(b"\xff\x4f\xff\x51") + 40
+    assert struct.unpack_from(">H", data, count) == (3,)
+    steps = {data[count + 3 + 3 * c : count + 5 + 3 * c] for c in range(3)}  # across, down
+    return "4:4:4" if steps == {b"\1\1"} else "other"
+
+
+def test_a_grey_picture_costs_no_colour() -> None:
+    labels = [rival.label for rival in all_rivals(grey=True)]
+    assert "AVIF grey" in labels and len(set(labels)) == len(rivals.RIVALS)
+    for rival in all_rivals(grey=True):
+        data = rival.encode(noise(48, 48), rival.ladder[2])
+        if rival.name == "avif":
+            assert avif(data) == "grey"
+        elif rival.name != "webp":  # whose colour planes are always there, and nearly free
+            with Image.open(io.BytesIO(data)) as image:
+                assert image.mode == "L"
+
+
+def test_no_size_without_the_quality(found: results.Comparison, picture: np.ndarray) -> None:
+    (report,) = found.pictures
+    by_label = {rival.label: rival for rival in all_rivals()}
+    reached = set()
+    for row in report.rows:
+        assert {match.label for match in row.matches} == set(by_label)
+        for match in row.matches:
+            assert match.target == getattr(row.point, match.measure)
+            if match.point is None:
+                assert match.saving is None
+                continue
+            reached.add(match.measure)
+            data = by_label[match.label].encode(picture, match.point.setting)
+            decoded = by_label[match.label].decode(data)
+            assert match.point.bytes == len(data)
+            value: float = len(data)
+            if match.measure == "psnr":
+                value = metrics.psnr(picture, decoded)
+            elif match.measure == "ms_ssim":
+                value = metrics.ms_ssim(picture, decoded)
+            assert value >= match.target
+            if match.saving is not None:
+                assert match.saving == 100 * (1 - row.point.bytes / len(data))
+    assert reached == set(search.MEASURES)
+
+
+# ---- the search --------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Fake:
+    """A codec whose file of setting n has sizes[n] bytes, and an error of errors[n] a sample."""
+
+    sizes: Sequence[int]
+    errors: Sequence[int]
+    label: str = "fake"
+    browsers: str | None = None
+    calls: int = 0
+
+    @property
+    def settings(self) -> Sequence[float]:
+        return range(len(self.sizes))
+
+    def encode(self, pixels: np.ndarray, setting: float) -> bytes:
+        self.calls += 1
+        return bytes([self.errors[int(setting)]]) * self.sizes[int(setting)]
+
+    def decode(self, data: bytes, grey: bool = False) -> np.ndarray:
+        return np.full((4, 4, 3), data[0], np.uint8)
+
+
+BLACK = np.zeros((4, 4, 3), np.uint8)
+
+
+def decibels(error: int) -> float:
+    return metrics.psnr(BLACK, np.full_like(BLACK, error))
+
+
+def test_the_search_finds_the_least_setting_that_is_enough() -> None:
+    for wanted in range(1, 101):
+        fake = Fake(range(1, 101), range(100, 0, -1))
+        sample = search.Trials(fake, BLACK).reach("psnr", decibels(wanted))
+        assert sample is not None and sample.setting == 100 - wanted
+        assert fake.calls <= 15
+
+
+def test_the_search_says_so_when_nothing_is_enough() -> None:
+    fake = Fake(range(1, 101), range(100, 0, -1))
+    trials = search.Trials(fake, BLACK)
+    assert trials.reach("psnr", math.inf) is None
+    assert trials.reach("bytes", 101) is None
+    assert trials.reach("ms_ssim", 0.5) is None  # too small for it
+
+
+def test_the_search_reaches_what_is_exact() -> None:
+    trials = search.Trials(Fake(range(1, 51), [*range(49, 0, -1), 0]), BLACK)
+    sample = trials.reach("psnr", math.inf)
+    assert sample is not None and sample.setting == 49 and sample.psnr == math.inf
+
+
+def test_a_codec_that_wobbles_gets_no_size_it_did_not_earn() -> None:
+    random = np.random.default_rng(1)
+    for _ in range(50):
+        errors = np.clip(np.arange(60, 0, -1) + random.integers(-8, 9, 60), 1, 90).tolist()
+        sizes = np.clip(np.arange(1, 61) * 10 + random.integers(-60, 61, 60), 1, 900).tolist()
+        trials = search.Trials(Fake(sizes, errors), BLACK)
+        for wanted in (45, 30, 15, 4):
+            sample = trials.reach("psnr", decibels(wanted))
+            assert sample is None or sample.psnr >= decibels(wanted)
+            if sample is None:
+                assert errors[-1] > wanted
+        sized = trials.reach("bytes", 300)
+        assert sized is None or len(sized.data) >= 300
+
+
+def test_what_was_tried_is_not_written_again() -> None:
+    fake = Fake(range(1, 101), range(100, 0, -1))
+    trials = search.Trials(fake, BLACK)
+    trials.reach("psnr", 20)
+    before = fake.calls
+    trials.reach("psnr", 20)
+    assert fake.calls == before
+
+
+# ---- pictures of every kind --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pixels", "grey"),
+    [
+        (noise(1, 1, 3), False),
+        (noise(1, 1), True),
+        (noise(1, 40, 3), False),
+        (noise(24, 33), True),
+        (noise(20, 30, 4), False),
+        (np.full((24, 24, 3), 128, np.uint8), False),
+    ],
+    ids=["one-pixel", "one-grey-pixel", "one-row", "grey", "alpha", "flat"],
+)
+def test_odd_pictures_have_rows(pixels: np.ndarray, grey: bool) -> None:
+    found = gencodec.compare([pixels], model=MODEL)
+    (report,) = found.pictures
+    assert report.grey == grey
+    assert (report.height, report.width) == pixels.shape[:2]
+    assert len(report.rows) == len(compare.TABLE)
+    assert {match.measure for row in report.rows for match in row.matches} == {"psnr"}
+    assert any("MS-SSIM is left out" in note for note in report.notes)
+    assert {rate.measure for rate in report.rates} == {"psnr"}
+    assert all((rate.percent is None) == bool(rate.reason) for rate in report.rates)
+    assert ("Transparent" in " ".join(report.notes)) == (pixels.shape[-1] == 4)
+    for table in (*tables.row_tables(report), *tables.rate_tables(found)):
+        assert all(len(row) == len(table.header) for row in table.rows)
+
+
+def test_transparency_is_laid_on_white() -> None:
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[4:, :, 3] = 255
+    laid = subjects.Subject.load(pixels, "half").pixels
+    assert (laid[:4] == 255).all() and (laid[4:] == 0).all()
+
+
+def test_the_same_picture_twice(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(noise(20, 20, 3)).save(path)
+    found = gencodec.compare([path, str(path)], against=["jpeg", "webp"], model=MODEL)
+    first, second = found.pictures
+    assert [first.name, second.name] == ["a.png", "a.png (2)"]
+    assert first.curves == second.curves
+    assert "same pixels as a.png" in second.notes[-1]
+    assert [rate.pictures for rate in found.rates] == [2, 2]
+
+
+def test_means_are_over_the_pictures_a_codec_can_hold() -> None:
+    wide = noise(1, 16384, 3)[:, :, :] // 64
+    found = gencodec.compare([wide, noise(20, 20, 3)], against=["jpeg", "webp"], model=MODEL)
+    assert any("WebP 4:2:0 cannot hold this picture" in note for note in found.pictures[0].notes)
+    assert {rate.against: rate.pictures for rate in found.rates} == {
+        "JPEG 4:2:0": 2,
+        "WebP 4:2:0": 1,
+    }
+
+
+def test_means() -> None:
+    def report(scale: float) -> results.Report:
+        points = tuple(results.Point(q, 100 * q, scale * q, 20.0 + 3 * q) for q in (1, 2, 3))
+        ours = results.Curve("ours", "ours", points)
+        halved = tuple(dataclasses.replace(point, bpp=2 * point.bpp) for point in points)
+        theirs = results.Curve("theirs", "theirs", halved)
+        rates = (results.rate(ours, theirs, "psnr"),)
+        return results.Report(str(scale), 9, 9, False, (), (ours, theirs), (), rates)
+
+    reports = [report(1.0), report(3.0)]
+    curve, _ = results.mean_curves(reports)
+    assert [point.bpp for point in curve.points] == [2.0, 4.0, 6.0]
+    (rate,) = results.mean_rates(reports)
+    assert rate.percent == pytest.approx(-50)
+    assert (rate.lo, rate.hi, rate.pictures) == (23.0, 29.0, 2)
+
+
+def test_curves_that_never_meet_have_a_reason() -> None:
+    low, high = (
+        results.Curve(name, "ours", tuple(results.Point(0, 1, 1.0 + q, base + q) for q in range(3)))
+        for name, base in (("low", 20.0), ("high", 40.0))
+    )
+    rate = results.rate(low, high, "psnr")
+    assert rate.percent is None and "in common" in rate.reason
+
+
+@pytest.mark.parametrize(
+    ("codec", "percent"),
+    [("HEVC (HM)", -60.1), ("VVC (VTM)", -67.6), ("BPG 4:4:4", -58.9), ("mbt2018-mean", -58.0)],
+)
+def test_published_curves_have_their_known_rates(codec: str, percent: float) -> None:
+    curves = {curve.label: curve for curve in evaluate.published()}
+    found = results.rate(curves[codec], curves["JPEG"], "psnr")
+    assert found.percent == pytest.approx(percent, abs=0.3)
+
+
+# ---- what is not there, and what is wrong --------------------------------------------------------
+
+
+def test_codecs_that_pillow_lacks_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "check", lambda name: name != "avif")
+    found, notes = rivals.rivals(["jpeg", "avif"])
+    assert [rival.name for rival in found] == ["jpeg"]
+    assert notes == ["AVIF is left out: this Pillow was built without it."]
+
+
+def test_a_missing_plugin_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_jxl", None)
+    found, (note,) = rivals.rivals(["jxl"])
+    assert found == [] and "pillow-jxl-plugin" in note and "'compare'" in note
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"against": ["gif"]}, "'gif'"),
+        ({"codecs": ["nothing"]}, "'nothing'"),
+        ({"codecs": []}, "autoencoder"),
+        ({"measures": ["beauty"]}, "'beauty'"),
+        ({"qualities": [101]}, "101"),
+    ],
+)
+def test_wrong_arguments(arguments: dict[str, Any], text: str) -> None:
+    with pytest.raises(gencodec.InputError, match=text):
+        gencodec.compare(noise(8, 8, 3), model=MODEL, **arguments)
+    with pytest.raises(gencodec.InputError, match="at least one picture"):
+        gencodec.compare([])
+
+
+def test_progress_rises_to_the_end() -> None:
+    shares: list[float] = []
+    gencodec.compare(
+        [noise(8, 8, 3), noise(8, 9, 3)], against=["jpeg"], model=MODEL, progress=shares.append
+    )
+    assert shares == sorted(shares) and shares[-1] == 1.0
+
+
+def test_names_are_short_and_unlike() -> None:
+    images = ["a/cat.jpg", Path("b/cat.jpg"), "dog.jpg", noise(1, 1), "dog.jpg"]
+    assert subjects.names(images) == [
+        "a/cat.jpg",
+        str(Path("b/cat.jpg")),
+        "dog.jpg",
+        "picture 4",
+        "dog.jpg (2)",
+    ]
+
+
+# ---- the command -------------------------------------------------------------------------------
+
+
+def test_table_of_one_picture(run: Run, photo: Path) -> None:
+    output = run(str(photo), "--against", "jpeg,avif").output
+    assert output.startswith("photo.jpg, 96 x 64\n")
+    for text in ("quality", "at least the same PSNR", "JPEG 4:2:0", "AVIF 4:4:4", " dB"):
+        assert text in output
+    assert "WebP" not in output
+    assert "Note: MS-SSIM is left out" in output
+    assert "libavif" in output
+
+
+def test_several_pictures_and_folders(run: Run, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    Image.fromarray(noise(30, 30)).save(tmp_path / "more" / "grey.png")
+    (tmp_path / "more" / "notes.txt").write_text("no picture")
+    output = run(str(photo), "more", "--against", "jpeg").output
+    assert "Of each picture, at equal PSNR" in output
+    assert "photo.jpg" in output and "grey.png" in output
+    assert "JPEG 4:2:0" in output and "JPEG grey" in output
+
+
+def test_json(run: Run, photo: Path) -> None:
+    Image.new("RGB", (1, 1)).save("dot.png")
+    found = json.loads(run(str(photo), "dot.png", "--against", "jpeg", "--json").stdout)
+    assert [each["name"] for each in found["pictures"]] == ["photo.jpg", "dot.png"]
+    assert found["errors"] == []
+    assert (
+        found["versions"]["gencodec autoencoder"]
+        == api.info(gencodec.compress(photo, model=MODEL)).decoder
+    )
+    text = json.dumps(found)
+    assert "Infinity" not in text and "NaN" not in text
+
+
+def test_a_picture_that_fails_leaves_the_others(run: Run, photo: Path) -> None:
+    Path("bad.png").write_bytes(b"\x89PNG nothing")
+    result = run("bad.png", str(photo), "gone.png", "--against", "jpeg", "--json", code=1)
+    assert result.stderr.count("Error: ") == 2
+    found = json.loads(result.stdout)
+    assert [each["name"] for each in found["pictures"]] == ["photo.jpg"]
+    assert [each["input"] for each in found["errors"]] == ["bad.png", "gone.png"]
+    assert json.loads(run("gone.png", "--json", code=1).stdout)["pictures"] == []
+
+
+def test_standard_input(run: Run, photo: Path) -> None:
+    output = run("-", "--against", "jpeg", stdin=photo.read_bytes()).output
+    assert output.startswith("standard input, 96 x 64")
+    assert "once" in run("-", "-", code=2).output
+
+
+@pytest.mark.parametrize("name", ["curves.png", "curves.SVG"])
+def test_plot(run: Run, photo: Path, name: str) -> None:
+    run(str(photo), "--against", "jpeg", "--plot", name)
+    data = Path(name).read_bytes()
+    assert data.startswith(b"\x89PNG") if name.endswith("png") else b"<svg" in data
+    assert "exists" in run(str(photo), "--plot", name, code=1).stderr
+    run(str(photo), "--against", "jpeg", "--plot", name, "-f")
+    assert Path(name).read_bytes() == data  # the same every time
+
+
+def test_outputs_are_refused_before_the_work(run: Run, photo: Path) -> None:
+    assert ".png or .svg" in run(str(photo), "--plot", "curves.pdf", code=2).output
+    assert "each" in run(str(photo), "--plot", "a.png", "--html", "a.png", code=2).output
+    assert "folder" in run(str(photo), "--html", "no/page.html", code=1).stderr
+    assert "'gif'" in run(str(photo), "--against", "gif", code=1).stderr
+
+
+def test_help_loads_click_alone(fresh_python: Callable[..., Any]) -> None:
+    code = "import sys\nfrom gencodec.cli import cli\n"
+    code += "cli(['compare', '--help'], standalone_mode=False)\n"
+    code += "assert not {'numpy', 'PIL', 'onnxruntime', 'matplotlib'} & set(sys.modules)"
+    fresh_python(code)
+
+
+def test_matplotlib_only_where_it_draws(fresh_python: Callable[..., Any], photo: Path) -> None:
+    code = "import sys, gencodec\n"
+    code += f"gencodec.compare({str(photo)!r}, against=['jpeg'], model={str(MODEL)!r})\n"
+    code += "assert 'matplotlib' not in sys.modules"
+    fresh_python(code)
+
+
+# ---- all results -------------------------------------------------------------------------------
+
+
+def test_evaluate_all_writes_every_result(
+    picture: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    Image.fromarray(picture).save(tmp_path / "data" / "a.png")
+    monkeypatch.setattr(evaluate, "_is_kodak", lambda pictures: True)
+    monkeypatch.setattr(evaluate, "JPEG_QUALITIES", (1, 5, 20))  # as poor as the tiny model, whose
+    monkeypatch.setattr(evaluate, "QUALITIES", (0, 10, 20))  # quality rises no further
+    (result,) = evaluate.run_all(tmp_path / "data", tmp_path / "out", MODEL)
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"autoencoder.json", "compare.json", "kodak.svg"}
+    assert json.loads((tmp_path / "out" / "autoencoder.json").read_text()) == result
+    comparison = json.loads((tmp_path / "out" / "compare.json").read_text())
+    for found in (result, comparison):
+        assert {"versions", "machine", "date"} <= set(found)
+    assert {"JPEG 4:2:0", "AVIF 4:4:4"} < {curve["label"] for curve in comparison["curves"]}
