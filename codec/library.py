@@ -71,7 +71,7 @@ def load(path: str | PathLike[str]) -> Model:
 
 @cache
 def shipped() -> dict[str, dict]:
-    """The table of shipped models: scheme -> {default, encoder, decoders}."""
+    """The table of shipped models: scheme -> {default, encoder, decoders}; the denoiser: {file}."""
     table = PRETRAINED / "models.json"
     try:
         return json.loads(table.read_text("utf-8"))
