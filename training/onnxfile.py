@@ -4,6 +4,7 @@ import json
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -25,14 +26,15 @@ def export_role(
     inputs: dict[str, torch.Tensor],
     outputs: list[str],
     dynamic: dict[str, dict[int, str]],
-    exact: bool,
+    store: Literal["exact", "half", "byte"],
 ) -> onnx.GraphProto:
     """One network as a graph whose every name begins with ``role/``.
 
     Arguments:
         inputs: example inputs by name; ``dynamic``: their axes that may have any length.
-        exact: an integer network, whose weights are stored as the integers that they are;
-            other weights are stored as float16.
+        store: how weights are stored. "exact": an integer network, as the integers that they
+            are; "half": float16; "byte": 8-bit integers with a scale per output channel (the
+            error, 45 dB below the signal, does not show in an encoder).
     """
     shapes = {
         name: {axis: torch.export.Dim(title) for axis, title in dynamic.get(name, {}).items()}
@@ -60,37 +62,45 @@ def export_role(
     for node in graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
-    _shrink(graph, exact)
+    _shrink(graph, store)
     return onnx.compose.add_prefix_graph(graph, f"{role}/")
 
 
-def _shrink(graph: onnx.GraphProto, exact: bool) -> None:
-    """Stores weights as float16 or small integers, with a Cast to float32 in front of their use."""
-    kept, casts = [], []
+def _shrink(graph: onnx.GraphProto, store: str) -> None:
+    """Stores weights small, with what makes them float32 again in front of their use."""
+    kept, made = [], []
     for weight in graph.initializer:
-        values = numpy_helper.to_array(weight)
-        stored = None
-        if values.dtype == np.float32:
-            if exact and values.size > 1 and np.array_equal(values, np.floor(values)):
-                stored = values.astype(_smallest(values))
-            elif not exact and values.size > SMALL:
-                stored = values.astype(np.float16)
+        values, name = numpy_helper.to_array(weight), weight.name
+        scale = None
+        if values.dtype != np.float32:
+            stored = None
+        elif store == "exact":
+            whole = values.size > 1 and np.array_equal(values, np.floor(values))
+            stored = values.astype(_smallest(values)) if whole else None
+        elif values.size <= SMALL:
+            stored = None
+        elif store == "byte" and values.ndim == 4:
+            scale = np.abs(values).max((1, 2, 3), keepdims=True) / 127 + np.float32(1e-12)
+            stored = np.round(values / scale).astype(np.int8)
+        else:
+            stored = values.astype(np.float16)
         if stored is None:
             kept.append(weight)
             continue
-        kept.append(numpy_helper.from_array(stored, f"{weight.name}.stored"))
-        casts.append(
-            helper.make_node(
-                "Cast",
-                [f"{weight.name}.stored"],
-                [weight.name],
-                name=f"{weight.name}.cast",
-                to=TensorProto.FLOAT,
-            )
+        kept.append(numpy_helper.from_array(stored, f"{name}.stored"))
+        cast = name if scale is None else f"{name}.cast"
+        node = helper.make_node(
+            "Cast", [f"{name}.stored"], [cast], name=f"{name}.to_float", to=TensorProto.FLOAT
         )
+        made.append(node)
+        if scale is not None:
+            kept.append(numpy_helper.from_array(scale.astype(np.float32), f"{name}.scale"))
+            made.append(
+                helper.make_node("Mul", [cast, f"{name}.scale"], [name], name=f"{name}.times_scale")
+            )
     del graph.initializer[:]
     graph.initializer.extend(kept)
-    nodes = [*casts, *graph.node]
+    nodes = [*made, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
 

@@ -106,4 +106,9 @@ def training_tables(model: nn.Module) -> dict[str, np.ndarray]:
 
 def _stored(file: ModelFile, name: str) -> np.ndarray:
     names = file.weights
-    return file.weight(f"{name}.stored" if f"{name}.stored" in names else name)
+    if f"{name}.stored" not in names:
+        return file.weight(name)
+    values = file.weight(f"{name}.stored")
+    if f"{name}.scale" in names:
+        return values.astype(np.float32) * file.weight(f"{name}.scale")
+    return values

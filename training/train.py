@@ -136,7 +136,8 @@ def run(
         step += 1
         decay = min(config.ema, (step - first_step + 1) / (step - first_step + 10))
         with torch.no_grad():
-            torch._foreach_lerp_(list(average.values()), list(trained.values()), 1 - decay)
+            for name, parameter in trained.items():
+                average[name].lerp_(parameter, 1 - decay)
 
         now = time.monotonic()
         if _agree((now - since_validation) / 60, world) >= config.validate_every:

@@ -37,9 +37,9 @@ def export(task: DenoiserTask, held_out: list[Pixels], out: Path, about: dict) -
     plane = {1: "height", 2: "width"}
     graphs = [
         export_role(
-            "denoise", _Denoise(model), {"x": pixels, "level": level}, ["y"], {"x": plane}, False
+            "denoise", _Denoise(model), {"x": pixels, "level": level}, ["y"], {"x": plane}, "half"
         ),
-        export_role("estimate", _Estimate(model), {"x": pixels}, ["found"], {"x": plane}, False),
+        export_role("estimate", _Estimate(model), {"x": pixels}, ["found"], {"x": plane}, "half"),
     ]
     described = {
         "scheme": "denoiser",

@@ -1,0 +1,322 @@
+"""The autoencoder's model files: networks as roles, tables, and the quality scale.
+
+Exact networks become integer graphs whose bound is proven here. Frequency tables and
+reconstruction offsets are counted on pictures, and the quality scale is measured on real files
+and written into the decoder.
+"""
+
+import copy
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from ...codec import api
+from ...codec.errors import InputError
+from ...codec.modelfile import EXACT, ModelFile
+from ..data import Crops, Pixels
+from ..models.autoencoder import LOG_STEP, R_MAX, ROWS, SIGMA_MIN, Z_MAX, Autoencoder
+from ..models.layers import IntConv2d
+from ..onnxfile import export_role, write_model
+from ..shipped import training_tables
+from ..tables import gaussian_row, pack, to_frequencies
+from ..tasks.autoencoder import AutoencoderTask
+
+__all__ = ["export"]
+
+# Halos in positions of y: at least the receptive fields of analysis and synthesis.
+HALO_ANALYSIS, HALO_SYNTHESIS = 6, 6
+COUNTED_MAX = 600  # residuals are counted one by one up to this size
+COUNT_SIZE = 256
+# The quality scale: bits per pixel at quality 0 and 100 on the validation pictures.
+BPP_LOW, BPP_HIGH = 0.10, 1.8
+
+
+def export(
+    task: AutoencoderTask,
+    counting: Crops,
+    count: int,
+    held_out: list[Pixels],
+    out: Path,
+    about: dict,
+) -> list[Path]:
+    """Writes encoder and decoder into ``out``, named after the decoder's digest.
+
+    Arguments:
+        counting, count: crops that the tables are counted on, and how many.
+        held_out: pictures that the quality scale is measured on.
+        about: where the weights come from.
+
+    Raises:
+        InputError: an integer network breaks its bound.
+    """
+    model = task.model
+    c = model.config
+    gain, inverse = model.g_a.log_gain.table.detach(), model.g_s.log_gain.table.detach()
+    mix = torch.zeros(1, c.rungs)
+    mix[0, 0], mix[0, 1] = 128, 128
+    y, z = torch.zeros(1, c.y, 8, 12), torch.zeros(1, c.z, 2, 3)
+    pixels = torch.zeros(1, 128, 192, 3, dtype=torch.uint8)
+    features, exact_features = torch.zeros(1, c.mean, 8, 12), torch.zeros(1, c.index, 8, 12)
+    plane = {2: "h", 3: "w"}
+    encoder = [
+        export_role(
+            "analysis",
+            _Analysis(model),
+            {"x": pixels, "mix": mix},
+            ["y"],
+            {"x": {1: "height", 2: "width"}},
+            "byte",
+        ),
+        export_role("hyper_analysis", model.h_a, {"y": y, "mix": mix}, ["z"], {"y": plane}, "byte"),
+    ]
+    decoder = [
+        export_role(
+            "hyper_index",
+            _exact(model.h_i),
+            {"z": z, "mix": mix},
+            ["index", "features"],
+            {"z": plane},
+            "exact",
+        ),
+        export_role(
+            "context_index",
+            _exact(model.c_i),
+            {"magnitude": y, "features": exact_features, "mix": mix},
+            ["index"],
+            {"magnitude": plane, "features": plane},
+            "exact",
+        ),
+        export_role(
+            "hyper_mean",
+            _HyperMean(model, gain),
+            {"z": z, "mix": mix},
+            ["mean", "features"],
+            {"z": plane},
+            "byte",
+        ),
+        export_role(
+            "context_mean",
+            _ContextMean(model, gain, inverse),
+            {"y1": y, "features": features, "mix": mix},
+            ["mean"],
+            {"y1": plane, "features": plane},
+            "byte",
+        ),
+        export_role(
+            "synthesis", _Synthesis(model), {"y": y, "mix": mix}, ["x"], {"y": plane}, "half"
+        ),
+    ]
+    described = {
+        "scheme": "autoencoder",
+        "side": "decoder",
+        "roles": ["hyper_index", "context_index", "hyper_mean", "context_mean", "synthesis"],
+        "exact": {
+            "hyper_index": _layers("hyper_index", decoder[0], model.h_i),
+            "context_index": _layers("context_index", decoder[1], model.c_i),
+        },
+        "card": about,
+    }
+    settings = {
+        "y": c.y,
+        "z": c.z,
+        "banks": c.banks,
+        "rungs": c.rungs,
+        "z_max": Z_MAX,
+        "residual_max": R_MAX,
+        "halo": HALO_SYNTHESIS,
+    }
+    tables = _count(model, counting, count)
+
+    def write(ladder: list[list[int]]) -> list[Path]:
+        """Both files; they are named after the decoder's digest, which the ladder is part of."""
+        draft = out / "decoder.part"
+        write_model(
+            draft, {**described, "settings": {**settings, "ladder": ladder}}, decoder, tables
+        )
+        title = ModelFile.load(draft).digest.hex()
+        path = out / f"autoencoder-{title[:8]}-decoder.onnx"
+        draft.replace(path)
+        twin = out / f"autoencoder-{title[:8]}-encoder.onnx"
+        twin_about = {
+            "scheme": "autoencoder",
+            "side": "encoder",
+            "roles": ["analysis", "hyper_analysis"],
+            "settings": {"decoder": title, "halo": HALO_ANALYSIS, "network": asdict(c)},
+            "card": about,
+        }
+        write_model(twin, twin_about, encoder, training_tables(model))
+        return [twin, path]
+
+    top = 256 * (c.rungs - 1)
+    drafts = write([[0, 0], [10000, top]])
+    ladder = _ladder(drafts[0], held_out, top)
+    files = write(ladder)
+    for path in drafts:
+        if path not in files:
+            path.unlink()
+    return files
+
+
+class _Analysis(nn.Module):
+    """uint8 pixels ``1 H W 3`` to gained ``y``."""
+
+    def __init__(self, model: Autoencoder) -> None:
+        super().__init__()
+        self.g_a = model.g_a
+
+    def forward(self, x: Tensor, mix: Tensor) -> Tensor:
+        return self.g_a(x.permute(0, 3, 1, 2).float() * (1 / 255) - 0.5, mix)
+
+
+class _Synthesis(nn.Module):
+    """Gained ``y`` to uint8 pixels ``1 H W 3``."""
+
+    def __init__(self, model: Autoencoder) -> None:
+        super().__init__()
+        self.g_s = model.g_s
+
+    def forward(self, y: Tensor, mix: Tensor) -> Tensor:
+        x = torch.clamp((self.g_s(y, mix) + 0.5) * 255 + 0.5, 0.0, 255.25)
+        return x.permute(0, 2, 3, 1).to(torch.uint8)  # the cast cuts, so this rounds half up
+
+
+class _HyperMean(nn.Module):
+    def __init__(self, model: Autoencoder, gain: Tensor) -> None:
+        super().__init__()
+        self.h_s, self.gain = model.h_s, nn.Parameter(gain)
+
+    def forward(self, z: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
+        mean, features = self.h_s(z, mix)
+        return mean * torch.exp(mix @ self.gain * (1 / 256))[:, :, None, None], features
+
+
+class _ContextMean(nn.Module):
+    def __init__(self, model: Autoencoder, gain: Tensor, inverse: Tensor) -> None:
+        super().__init__()
+        self.c_m = model.c_m
+        self.gain, self.inverse = nn.Parameter(gain), nn.Parameter(inverse)
+
+    def forward(self, y1: Tensor, features: Tensor, mix: Tensor) -> Tensor:
+        y1 = y1 * torch.exp(mix @ self.inverse * (1 / 256))[:, :, None, None]
+        return self.c_m(y1, features) * torch.exp(mix @ self.gain * (1 / 256))[:, :, None, None]
+
+
+class _Frozen(nn.Module):
+    """An `IntConv2d` with its integers worked out."""
+
+    def __init__(self, layer: IntConv2d) -> None:
+        super().__init__()
+        weight, bias = layer.integers()
+        self.weight, self.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
+        self.padding, self.clip, self.shift = layer.kernel // 2, layer.clip, layer.shift
+
+    def forward(self, x: Tensor, mix: Tensor) -> Tensor:
+        offset = torch.floor(mix @ self.bias * 2.0**-IntConv2d.mix_bits + 0.5)[:, :, None, None]
+        total = nn.functional.conv2d(x, self.weight, padding=self.padding) + offset
+        return torch.clamp(torch.floor(total * 2.0**-self.shift + 0.5), *self.clip)
+
+
+def _exact(network: nn.Module) -> nn.Module:
+    """A copy of a network of integer layers with its integers worked out; same forward."""
+    frozen = copy.deepcopy(network)
+    for name, layer in network.named_children():
+        assert isinstance(layer, IntConv2d)
+        setattr(frozen, name, _Frozen(layer))
+    return frozen
+
+
+def _layers(role: str, graph: onnx.GraphProto, network: nn.Module) -> list[dict]:
+    """Names and proven bounds of a role's integer convolutions."""
+    stored = {weight.name for weight in graph.initializer}
+    described = []
+    for name, layer in network.named_children():
+        assert isinstance(layer, IntConv2d)
+        bound = layer.bound()
+        if bound >= EXACT:
+            raise InputError(
+                f"The integer layer {name} could reach {bound}, which float32 does not hold "
+                "exactly; train on, or with a smaller net.index."
+            )
+        names = {
+            part: next(n for n in stored if n.startswith(f"{role}/{name}.{part}"))
+            for part in ("weight", "bias")
+        }
+        described.append(
+            {**names, "input_max": layer.input_max, "shift": layer.shift, "bound": bound}
+        )
+    return described
+
+
+@torch.no_grad()
+def _count(model: Autoencoder, crops: Crops, count: int) -> dict[str, np.ndarray]:
+    """Frequency tables and reconstruction offsets, from crops over the whole quality range."""
+    c = model.config
+    counts = np.zeros((ROWS, 2 * COUNTED_MAX + 1), np.int64)
+    towards = np.zeros((ROWS, 3))  # summed distance towards zero, for residuals of 1 and of more
+    z_counts = np.zeros((c.banks * c.z, 2 * Z_MAX + 1), np.int64)
+    for number in range(count):
+        x = torch.from_numpy(np.ascontiguousarray(crops.batch(1, COUNT_SIZE))).float() / 255
+        for part in range(4):
+            t = torch.tensor([(part + (number % 16) / 15.001) / 4])
+            out = model(x, t)
+            index = out["index"].numpy().astype(np.int64).ravel()
+            residual = out["residual"].numpy().astype(np.int64).ravel()
+            clipped = np.clip(residual, -COUNTED_MAX, COUNTED_MAX)
+            np.add.at(counts, (index, clipped + COUNTED_MAX), 1)
+            size = np.minimum(np.abs(residual), 2)
+            gap = np.abs(residual) - out["exact"].numpy().ravel() * np.sign(residual)
+            np.add.at(towards, (index, size), gap * (size > 0))
+            z = out["z"].numpy().astype(np.int64)[0]
+            rows = out["choice"].numpy()[0][None] * c.z + np.arange(c.z)[:, None, None]
+            np.add.at(z_counts, (rows.ravel(), z.ravel() + Z_MAX), 1)
+    tables = {}
+    y_rows = [
+        gaussian_row(SIGMA_MIN * float(np.exp(row * LOG_STEP)), counts[row], COUNTED_MAX)
+        for row in range(ROWS)
+    ]
+    tables["y_low"], tables["y_size"], tables["y_freq"] = pack(y_rows)
+    tables["z_low"], tables["z_size"], tables["z_freq"] = pack(_z_rows(model, z_counts))
+    choice = torch.softmax(model.bank_logits.table, 1).numpy()
+    tables["bank"] = np.stack([to_frequencies(row, 2**16 - 1) for row in choice]).astype(np.int32)
+    ones = counts[:, COUNTED_MAX - 1] + counts[:, COUNTED_MAX + 1]
+    total = counts.sum(1) - counts[:, COUNTED_MAX]
+    many = np.stack([np.ones(ROWS), ones, total - ones], 1)
+    tables["offset"] = np.clip(towards / (many + 200), 0, 0.3).astype(np.float32)
+    return tables
+
+
+def _z_rows(model: Autoencoder, counts: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    prior = model.prior_z
+    grid = torch.arange(-Z_MAX, Z_MAX + 1).float()
+    like, _, _ = prior._likelihood(grid.expand(counts.shape[0], 1, -1))
+    mass = like[:, 0].double().numpy() * 30 + counts
+    rows = []
+    for row in mass / mass.sum(1, keepdims=True):
+        used = np.flatnonzero(row > 2e-5)
+        low, high = int(used[0]), int(used[-1])
+        escape = max(1 - row[low : high + 1].sum(), 1e-6)
+        rows.append((low - Z_MAX, to_frequencies(np.append(row[low : high + 1], escape))))
+    return rows
+
+
+def _ladder(encoder: Path, pictures: list[Pixels], top: int) -> list[list[int]]:
+    """Quality (hundredths) against place on the ladder, from the sizes of real files.
+
+    Quality 0 and 100 mean `BPP_LOW` and `BPP_HIGH` bits per pixel, exponential in between.
+    """
+    pixels = sum(picture.shape[0] * picture.shape[1] for picture in pictures)
+    places, rates = np.linspace(0, 100, 13), []
+    for place in places:
+        sizes = (len(api.compress(p, quality=float(place), model=encoder)) for p in pictures)
+        rates.append(8 * sum(sizes) / pixels)
+    wanted = np.linspace(0, 1, 21)
+    bpp = BPP_LOW * (BPP_HIGH / BPP_LOW) ** wanted
+    found = np.interp(np.log(bpp), np.log(np.maximum.accumulate(rates)), places / 100 * top)
+    steps = [[round(10000 * q), round(p)] for q, p in zip(wanted, found, strict=True)]
+    for i in range(1, len(steps)):  # strictly rising, whatever was measured
+        steps[i][1] = min(max(steps[i][1], steps[i - 1][1] + 1), top - (len(steps) - 1 - i))
+    return steps

@@ -1,0 +1,105 @@
+"""The autoencoder under training: its loss over all qualities, its validation."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..models.autoencoder import Autoencoder, AutoencoderConfig
+from ..shipped import autoencoder_tensors
+from ..weights import WeightsMixin, parse_network
+
+__all__ = ["AutoencoderTask"]
+
+
+class AutoencoderTask(WeightsMixin):
+    """Rate-distortion over the whole quality range, every quality weighing the same."""
+
+    family = "autoencoder"
+    points = (0.0, 0.25, 0.5, 0.75, 1.0)
+    bins = 16
+
+    def __init__(self, texts: dict[str, str], device: torch.device) -> None:
+        config = AutoencoderConfig(**parse_network(AutoencoderConfig, texts))
+        self.network = asdict(config)
+        self.model = Autoencoder(config).to(device)
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model.prior_z.quantiles.requires_grad_(False)
+        self.device = device
+        self.fresh = True  # not started from trained weights
+        # Running mean of the loss per stretch of the quality scale: the ends differ a
+        # hundredfold, and without this the high qualities would take the whole gradient.
+        self.scale = torch.zeros(self.bins, device=device)
+
+    def pace(self, name: str) -> float:
+        """Learning rate of a parameter against that of the run.
+
+        Tables, biases of tables' rows and the prior have far to go; the noise of such steps in
+        the networks would drown the fine structure that they add to the linear path.
+        """
+        if name.startswith(("prior_z", "bank_logits")) or name.endswith(".table"):
+            return 1.0
+        if name.startswith(("h_i.", "c_i.")):
+            return 0.5
+        return 0.25
+
+    def shipped(self, path: Path) -> dict[str, Tensor]:
+        return autoencoder_tensors(path, self.model)
+
+    def loss(self, batch: Tensor, part: float) -> Tensor:
+        model, count = self.model, batch.shape[0]
+        # Stratified: each batch covers the range evenly.
+        t = torch.arange(count, device=batch.device) + torch.rand(count, device=batch.device)
+        t = (t / count)[torch.randperm(count, device=batch.device)]
+        out = model(batch, t)
+        mse = (out["x_hat"] - batch).square().mean((1, 2, 3)) * 255**2
+        # The hyper-latent is cheap at first: it has to be useful before it can pay for itself,
+        # or it dies (rounds to zero everywhere) in the first minutes.
+        price = min(1.0, 0.05 + part / 0.06) if self.fresh else 1.0
+        bpp = (out["bits_y"] + price * out["bits_z"]) / (batch.shape[2] * batch.shape[3])
+        each = model.lambda_of(t) * mse + bpp
+        place = (t * self.bins).long().clamp(max=self.bins - 1)
+        with torch.no_grad():
+            for i, value in zip(place.tolist(), each.tolist(), strict=True):
+                old = float(self.scale[i])
+                self.scale[i] = value if old == 0 else old + 0.02 * (value - old)
+        return (each / self.scale[place]).mean()
+
+    def validate(self, tiles: list[np.ndarray]) -> Tensor:
+        """Sums over tiles of bits per pixel and PSNR at each of `points`: ``(points, 2)``."""
+        sums = torch.zeros(len(self.points), 3, dtype=torch.float64)
+        for tile in tiles:
+            h, w = (side // 64 * 64 for side in tile.shape[:2])
+            x = torch.from_numpy(tile[:h, :w].copy()).to(self.device).permute(2, 0, 1)[None]
+            x = x.float() / 255
+            for i, t in enumerate(self.points):
+                out = self.model(x, torch.tensor([t], device=self.device))
+                bits = out["bits_y"] + out["bits_z"]
+                sums[i, 0] += float(bits) / (h * w)
+                shown = torch.floor(out["x_hat"].clamp(0, 1) * 255 + 0.5) / 255
+                sums[i, 1] += float(-10 * torch.log10((shown - x).square().mean()))
+                sums[i, 2] += float(out["bits_z"]) / (h * w)
+        return sums
+
+    def figures(self, sums: Tensor, tiles: list[np.ndarray]) -> dict[str, float]:
+        mean = sums / len(tiles)
+        row: dict[str, float] = {}
+        for i, t in enumerate(self.points):
+            row[f"bpp{int(100 * t)}"] = float(mean[i, 0])
+            row[f"psnr{int(100 * t)}"] = float(mean[i, 1])
+        row["bpp_z0"], row["bpp_z100"] = float(mean[0, 2]), float(mean[-1, 2])
+        # One number to compare runs by: mean over the points of the loss in log2, the same
+        # lambda as trained. A drop of 0.0144 is 1 % less.
+        lam = self.model.lambda_of(torch.tensor(self.points, dtype=torch.float64))
+        mse = 255**2 * 10 ** (-mean[:, 1] / 10)
+        row["score"] = float(torch.log2(lam * mse + mean[:, 0]).mean())
+        return row
+
+    def state(self) -> dict:
+        return {"scale": self.scale}
+
+    def load_state(self, state: dict) -> None:
+        self.scale = state["scale"].to(self.device)
+        self.fresh = False
