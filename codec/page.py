@@ -15,7 +15,7 @@ import html
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ SCENES = 3  # what the viewer has to choose from: three qualities, or three pict
 # How AVIF stands in for exact copies that would be too large.
 NEARLY = {"quality": 95, "speed": 10, "subsampling": "4:4:4", "max_threads": 1}
 SMALLEST_DETAIL = 64
-LOSSLESS_COST = 1.7  # characters a pixel of a photo takes
+EXACT_COST, NEARLY_COST = 1.7, 0.7  # characters that a pixel of a photo takes, about
 
 Pixels = NDArray[np.uint8]
 
@@ -101,18 +101,34 @@ def _viewer(
         _scene(report, row, subject, comparer)
         for report, row, subject in _choose(comparison.pictures, subjects)
     ]
-    stored = [s.pixels for s in scenes for layer in s.layers if not _is_known(layer.coder)]
-    tries: list[tuple[float, bool]] = [(1.0, True), (1.0, False)]
-    if LOSSLESS_COST * sum(map(_area, stored)) > 2 * room:
-        tries.pop(0)
-    while True:
-        share, exact = tries.pop(0)
+    for share, exact in _tries(scenes, room):
         data = _json(_draw(scenes, share, exact))
-        smallest = min((math.sqrt(share * _area(s.pixels)) for s in scenes), default=0)
-        if len(data) <= room or (not tries and smallest <= SMALLEST_DETAIL):
+        sides = [math.sqrt(share * _area(scene.pixels)) for scene in scenes]
+        if len(data) <= room or max(sides) <= SMALLEST_DETAIL:
             return data
-        if not tries:
-            tries.append((share * min(0.9 * room / len(data), 0.8), False))
+    return _json(_draw([], 1, True))  # pictures of nothing: there are no rows to choose from
+
+
+def _tries(scenes: Sequence[_Scene], room: int) -> Iterator[tuple[float, bool]]:
+    """Shares of the pictures to show, and whether exactly; the estimates only save tries."""
+    files = stored = 0
+    for scene in scenes:
+        for layer in scene.layers:
+            if _is_known(layer.coder):
+                files += 4 * len(layer.data) // 3
+            else:
+                stored += _area(scene.pixels)
+    if not scenes:
+        return
+    if files + EXACT_COST * stored < 1.5 * room:
+        yield 1.0, True
+    if files + NEARLY_COST * stored < 1.5 * room:
+        yield 1.0, False
+    everything = sum(len(scene.layers) * _area(scene.pixels) for scene in scenes)
+    share = min(room / (NEARLY_COST * everything), 0.9)
+    while True:
+        yield share, False
+        share *= 0.7
 
 
 def _area(pixels: Pixels) -> int:
