@@ -57,8 +57,11 @@ class DenoiserTask(WeightsMixin):
         way = torch.from_numpy(self.random.integers(0, 3, len(level))).to(level.device)
         told = torch.where(way == 0, BLIND, torch.where(way == 1, level, guess))
         error = (self.model(noisy, told) - clean).square().mean((1, 2, 3))
-        # 1e-5 is 50 dB: what is better than that need not be better still.
-        return torch.log(error + 1e-5).mean() + F.l1_loss(found, torch.log1p(level))
+        # 1e-5 is 50 dB: what is better than that need not be better still. At first strong noise,
+        # which teaches most, has to count: without a larger floor the nearly clean pictures, where
+        # doing nothing is best, take the whole gradient.
+        floor = 10.0 ** -(3 + 2 * min(1.0, part / 0.6)) if self.fresh else 1e-5
+        return torch.log(error + floor).mean() + F.l1_loss(found, torch.log1p(level))
 
     def validate(self, tiles: list[np.ndarray]) -> Tensor:
         """Sums over tiles; see `figures` for what they are."""
