@@ -50,7 +50,8 @@ def _settings(
     help="Photos to validate on; without it a few of --data are set apart.",
 )
 @click.option(
-    "--start",
+    "--init",  # not --start: torchrun takes that for a shortened option of its own
+    "start",
     metavar="FILE",
     type=click.Path(path_type=Path),
     help="Weights of another run to start from.",

@@ -31,6 +31,7 @@ __all__ = ["export"]
 HALO_ANALYSIS, HALO_SYNTHESIS = 6, 6
 COUNTED_MAX = 600  # residuals are counted one by one up to this size
 COUNT_SIZE = 256
+COARSE = (".pre.", ".post.", ".widen.", ".narrow.")  # the layers of `Block`
 # The quality scale: bits per pixel at quality 0 and 100 on the validation pictures.
 BPP_LOW, BPP_HIGH = 0.10, 1.8
 
@@ -69,9 +70,12 @@ def export(
             {"x": pixels, "mix": mix},
             ["y"],
             {"x": {1: "height", 2: "width"}},
-            "byte",
+            "half",
+            COARSE,
         ),
-        export_role("hyper_analysis", model.h_a, {"y": y, "mix": mix}, ["z"], {"y": plane}, "byte"),
+        export_role(
+            "hyper_analysis", model.h_a, {"y": y, "mix": mix}, ["z"], {"y": plane}, "half", COARSE
+        ),
     ]
     decoder = [
         export_role(
@@ -96,7 +100,8 @@ def export(
             {"z": z, "mix": mix},
             ["mean", "features"],
             {"z": plane},
-            "byte",
+            "half",
+            COARSE,
         ),
         export_role(
             "context_mean",
@@ -104,10 +109,17 @@ def export(
             {"y1": y, "features": features, "mix": mix},
             ["mean"],
             {"y1": plane, "features": plane},
-            "byte",
+            "half",
+            COARSE,
         ),
         export_role(
-            "synthesis", _Synthesis(model), {"y": y, "mix": mix}, ["x"], {"y": plane}, "half"
+            "synthesis",
+            _Synthesis(model),
+            {"y": y, "mix": mix},
+            ["x"],
+            {"y": plane},
+            "half",
+            COARSE,
         ),
     ]
     described = {
