@@ -2,6 +2,6 @@
 
 Import from the package root (``gencodec.compress``); the modules here are the parts: `errors`,
 `container` (the bytes), `pixels` with `modes` and `alpha` (pictures to planes), `metrics`,
-`entropy`, `session`, `modelfile`, `library`, `schemes` and `api`.  Nothing is imported on loading
-this package, and nothing in it imports `cli` or `training`.
+`entropy`, `session`, `modelfile`, `library`, `schemes`, `denoiser` and `api`.  Nothing is imported
+on loading this package, and nothing in it imports `cli` or `training`.
 """

@@ -157,12 +157,14 @@ def clean(
     y = _network(x, told, model, runtime, progress)
     if grey:
         y = np.repeat(y.mean(axis=2, keepdims=True), 3, axis=2)
+    if eight_bits:
+        y = np.clip(y, 0, 1)
     if strength < 1:
         y = x + np.float32(strength) * (y - x)
     if planes.ndim == 2:
         y = y[..., 0]
     if eight_bits:
-        return (np.clip(y, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8), level
+        y = (y * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     return y, level
 
 

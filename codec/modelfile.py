@@ -10,7 +10,7 @@ What describes the model is JSON under one metadata key, `KEY`:
 
     format      int, 1
     scheme      "autoencoder", "flow", "vqvae" or "denoiser"
-    side        "encoder" or "decoder"
+    side        "encoder" or "decoder"; "denoiser" where there is one file
     roles       list of names
     exact       {role: [layer, ...]}: the integer convolutions of each exact role, each a dict of
                 weight, bias (names of weights in this file), input_max, shift and bound
