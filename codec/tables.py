@@ -14,7 +14,7 @@ from .results import Comparison, Point, Rate, Report, Row
 __all__ = ["Table", "caption", "percent", "rate_tables", "row_tables"]
 
 NAMES = {"psnr": "PSNR", "ms_ssim": "MS-SSIM"}
-LOWEST = "* its lowest quality, and still at least as good; it has no smaller file."
+LOWEST = "* at its lowest quality; it has no smaller file."
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ def rate_tables(comparison: Comparison) -> list[Table]:
             rows.append((*row, str(rates[0].pictures) if not many else _pictures(found)))
         title = f"BD-rate: bits that {label} needs more (or, below 0, less) than others"
         if many:
+            title = f"{title}, mean curves"
             header.append("pictures")
         else:
             rows = [row[:-1] for row in rows]
@@ -115,13 +116,13 @@ def _theirs(title: str, header: tuple[str, ...], rows: Sequence[Row], measure: s
         for match in row.matches:
             if match.measure != measure:
                 continue
+            star = "*" if match.lowest else ""
+            lowest = lowest or match.lowest
             if match.point is None:
                 cell = "not reached"
             elif match.saving is None:
-                cell = _decibels(match.point.psnr)
+                cell = f"{_decibels(match.point.psnr)}{star}"
             else:
-                lowest = lowest or match.lowest
-                star = "*" if match.lowest else ""
                 cell = f"{match.point.bytes:,}{star} {match.saving:4.0f}%"
             lines.setdefault(match.label, []).append(cell)
     if not lines:
