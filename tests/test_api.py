@@ -148,7 +148,7 @@ def test_verify_passes_what_was_written_and_names_damage(cat: Image.Image) -> No
         (np.zeros((3, 8, 8), np.uint8), r"\(3, 8, 8\)"),
         (np.zeros((8, 8), np.float32), "float32"),
         (np.zeros((8, 8, 2), np.uint8), r"\(8, 8, 2\)"),
-        (np.zeros((0, 8, 3), np.uint8), r"\(0, 8, 3\)"),
+        (np.zeros((0, 8, 3), np.uint8), "8 x 0 pixels"),
         (np.zeros((8,), np.uint8), r"\(8,\)"),
         (np.zeros((8, 8, 3), np.uint16), "uint16"),
     ],
