@@ -28,7 +28,7 @@ __all__ = ["TOTAL", "Decoder", "Encoder", "Tables", "cost_bits"]
 TOTAL = 2**16  # every row's frequencies sum to this
 LENGTH_CLASSES = 16  # an escaped value lies less than 2**16 - 1 outside its table
 
-Ints = NDArray[np.int32]
+Ints = NDArray[np.integer]  # what is taken; what is given back is int32
 
 
 class Tables:
@@ -197,7 +197,7 @@ class Decoder:
         except (ValueError, AssertionError) as error:
             raise FormatError("the entropy-coded stream is damaged: it ends wrongly.") from error
 
-    def take(self, rows: Ints, tables: Tables) -> Ints:
+    def take(self, rows: Ints, tables: Tables) -> NDArray[np.int32]:
         """The next ``len(rows)`` values, int32, in the order of ``rows``."""
         rows = np.asarray(rows, np.int32)
         order, groups = _groups(rows)
@@ -225,7 +225,7 @@ class Decoder:
         low = tables.low[rows]
         return np.where(below, low - 1 - distance, low + tables.sizes[rows] - 1 + distance)
 
-    def _decode(self, model: object, count: int) -> Ints:
+    def _decode(self, model: object, count: int) -> NDArray[np.int32]:
         try:
             return np.asarray(self._coder.decode(model, count), np.int32)
         except (ValueError, AssertionError, KeyError) as error:

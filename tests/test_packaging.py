@@ -66,7 +66,9 @@ def test_wheel_holds_the_code_and_nothing_else(root: Path, wheel: Path) -> None:
 
 
 def test_wheel_holds_the_data_beside_the_code(root: Path, wheel: Path) -> None:
-    data = [name for name in tracked(root, "codec", "training") if not name.endswith((".py", ".md"))]
+    data = [
+        name for name in tracked(root, "codec", "training") if not name.endswith((".py", ".md"))
+    ]
     with zipfile.ZipFile(wheel) as archive:
         for name in data:
             assert archive.read(f"gencodec/{name}") == (root / name).read_bytes()

@@ -104,7 +104,7 @@ def test_segments_and_tiles_in_another_order(
     monkeypatch.setattr(grid, "TILE", 16)
     tiled = scheme.decode(coded.segments, *shape, decoder, RUNTIMES[1])
     assert differ(whole, tiled) <= 1
-    layout, tiles = autoencoder._layout, autoencoder.tiles
+    layout, tiles = autoencoder._layout, grid.tiles
     monkeypatch.setattr(autoencoder, "_layout", lambda *a: layout(*a)[::-1])
     monkeypatch.setattr(autoencoder, "tiles", lambda *a: tiles(*a)[::-1])
     turned = scheme.decode(coded.segments, *shape, decoder, RUNTIMES[0])

@@ -9,6 +9,7 @@ from PIL import Image
 
 from gencodec.codec import api
 from gencodec.codec.errors import InputError
+from gencodec.codec.session import Runtime
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("compressai", reason="compressai is not installed")
@@ -103,7 +104,7 @@ def test_the_exported_networks_equal_the_torch_model(exported: Path) -> None:
     _, decoder = api.library.default_pair("autoencoder", exported)
     mix = mix_of(torch.tensor([0.37]), model.config.rungs)
     y = 5 * torch.randn(1, model.config.y, 5, 3, generator=torch.Generator().manual_seed(1))
-    (got,) = decoder.run("synthesis", api.Runtime("cpu", 1), y=y.numpy(), mix=mix.numpy())
+    (got,) = decoder.run("synthesis", Runtime("cpu", 1), y=y.numpy(), mix=mix.numpy())
     with torch.no_grad():
         want = torch.clamp(torch.floor((model.g_s(y, mix) + 0.5) * 255 + 0.5), 0, 255)
     gap = np.abs(got.astype(int) - want.permute(0, 2, 3, 1).numpy().astype(int))
@@ -132,7 +133,9 @@ def test_training_starts_from_shipped_models(
         if wanted is None:
             continue
         if name.startswith(("h_i.", "c_i.")):
-            limit = 127 / 2.0 ** model.get_submodule(name.rpartition(".")[0]).shift
+            layer = model.get_submodule(name.rpartition(".")[0])
+            assert isinstance(layer, IntConv2d)
+            limit = 127 / 2.0**layer.shift
             wanted = wanted.clamp(-limit, limit) if name.endswith("weight") else wanted
         assert torch.allclose(parameter, wanted, rtol=2e-3, atol=8e-3), name
     overrides = {**TINY, **SHORT, "steps": "2"}
@@ -166,10 +169,10 @@ def test_costs_stay_within_the_budget() -> None:
     model = Autoencoder().eval()
     cost: dict[str, float] = {}
 
-    def count(part: str, layer: torch.nn.Module) -> None:
-        def hook(_module: object, _inputs: object, output: torch.Tensor) -> None:
-            weight = layer.weight
-            cost[part] = cost.get(part, 0) + output[0, 0].numel() * weight.numel() / 256**2
+    def count(part: str, layer) -> None:
+        def hook(_module, _inputs, output) -> None:
+            positions = output[0, 0].numel()
+            cost[part] = cost.get(part, 0) + positions * layer.weight.numel() / 256**2
 
         layer.register_forward_hook(hook)
 
