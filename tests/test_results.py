@@ -1,0 +1,52 @@
+"""README and the model cards say what the results files say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+CARDS = ["README.md", "pretrained/autoencoder.md"]
+
+
+def table_rows(text: str) -> list[list[str]]:
+    """Cells of all table rows that begin with a whole number: the quality."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    return [row for row in rows if len(row) == 4 and row[0].isdigit()]
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_the_figures_are_those_of_the_results(root: Path, name: str) -> None:
+    results = json.loads((root / "pretrained/results/autoencoder.json").read_text("utf-8"))
+    points = {point["quality"]: point for point in results["points"]}
+    rows = table_rows((root / name).read_text("utf-8"))
+    assert len(rows) >= 5
+    for quality, bpp, psnr, similarity in rows:
+        point = points[int(quality)]
+        assert float(bpp) == pytest.approx(point["bpp"], abs=6e-4)
+        assert float(psnr) == pytest.approx(point["psnr"], abs=6e-3)
+        assert float(similarity) == pytest.approx(point["ms_ssim"], abs=6e-4)
+    text = (root / name).read_text("utf-8")
+    assert f"**{results['bd_rate']:.1f} %**" in text
+
+
+def test_the_results_are_of_the_shipped_decoder(root: Path) -> None:
+    results = json.loads((root / "pretrained/results/autoencoder.json").read_text("utf-8"))
+    shipped = json.loads((root / "pretrained/models.json").read_text("utf-8"))["autoencoder"]
+    assert results["decoder"] == f"autoencoder-{shipped['default'][:8]}"
+
+
+def test_savings_in_readme_are_those_of_the_comparison(root: Path) -> None:
+    found = json.loads((root / "pretrained/results/compare.json").read_text("utf-8"))
+    text = (root / "README.md").read_text("utf-8")
+    labels = {"JPEG": "JPEG 4:2:0", "WebP": "WebP 4:2:0", "AVIF": "AVIF 4:4:4"}
+    labels |= {"JPEG XL": "JPEG XL 4:4:4", "JPEG 2000": "JPEG 2000 4:4:4"}
+    rates = {(rate["against"], rate["measure"]): rate["percent"] for rate in found["rates"]}
+    lines = {line.split("|")[1].strip(): line for line in text.splitlines() if line.count("|") == 4}
+    for title, label in labels.items():
+        (line,) = [
+            line
+            for name, line in lines.items()
+            if name == title or name.startswith((f"{title} 4", f"{title},"))
+        ]
+        for measure in ("psnr", "ms_ssim"):
+            assert f"{rates[label, measure]:+.1f} %" in line
