@@ -92,7 +92,12 @@ def cost_bits(values: Ints, rows: Ints, tables: Tables) -> float:
         >>> cost_bits(np.array([0, 0]), np.array([0, 0]), rows)
         2.0
     """
-    entry, outside = _entries(values, rows, tables)
+    return _bits(values, rows, tables, *_entries(values, rows, tables))
+
+
+def _bits(
+    values: Ints, rows: Ints, tables: Tables, entry: Ints, outside: NDArray[np.bool_]
+) -> float:
     bits = -np.log2(tables.frequencies[tables.starts[rows] + entry] / TOTAL).sum()
     distance = _distance(values[outside], rows[outside], tables)[0]
     return float(bits + (5 + np.floor(np.log2(distance + 1))).sum())
@@ -145,6 +150,7 @@ class Encoder:
     """
 
     def __init__(self) -> None:
+        self.bits = 0.0  # information content of all that was put so far, as `cost_bits` has it
         self._parts: list[tuple[Ints, object]] = []
 
     def put(self, values: Ints, rows: Ints, tables: Tables) -> None:
@@ -155,6 +161,7 @@ class Encoder:
         """
         values, rows = np.asarray(values, np.int32), np.asarray(rows, np.int32)
         entry, outside = _entries(values, rows, tables)
+        self.bits += _bits(values, rows, tables, entry, outside)
         order, groups = _groups(rows)
         entry = np.ascontiguousarray(entry[order])
         for row, start, end in groups:

@@ -28,10 +28,9 @@ def run(
         InputError: there is no finished run, or an integer network breaks its bound.
     """
     run_dir, out = Path(run_dir), Path(out)
-    family, _, tensors, about = load_weights(run_dir / "weights.safetensors")
+    family, network, tensors, about = load_weights(run_dir / "weights.safetensors")
     out.mkdir(parents=True, exist_ok=True)
-    texts = _network_texts(run_dir / "weights.safetensors")
-    task = FAMILIES[family](texts, torch.device("cpu"))
+    task = FAMILIES[family](_texts(network), torch.device("cpu"))
     task.model.load_state_dict(tensors, strict=False)
     task.model.eval()
     folders = _recorded(run_dir)
@@ -58,8 +57,8 @@ def _recorded(run_dir: Path) -> dict:
     return {"data": Path(notes["data"]), "validation": Path(validation) if validation else None}
 
 
-def _network_texts(path: Path) -> dict[str, str]:
-    network = load_weights(path)[1]
+def _texts(network: dict) -> dict[str, str]:
+    """A network's settings as the texts that a task takes."""
     return {
         name: ",".join(map(str, value)) if isinstance(value, list) else str(value)
         for name, value in network.items()

@@ -19,7 +19,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ..entropy import TOTAL, Decoder, Encoder, Tables, cost_bits
+from ..entropy import TOTAL, Decoder, Encoder, Tables
 from ..errors import FormatError
 from ..library import Model
 from ..session import Runtime
@@ -262,12 +262,8 @@ def _encode_segment(y: Floats, encoder: Model, side: Side) -> tuple[bytes, float
     choice = _choose_banks(z, side)
 
     coder = Encoder()
-    one = np.zeros(choice.size, np.int32)
-    coder.put(choice.ravel(), one, side.choice)
-    z_rows = _z_rows(choice, settings["z"])
-    coder.put(z.ravel(), z_rows, tables["z"])
-    estimate = cost_bits(choice.ravel(), one, side.choice)
-    estimate += cost_bits(z.ravel(), z_rows, tables["z"])
+    coder.put(choice.ravel(), np.zeros(choice.size, np.int32), side.choice)
+    coder.put(z.ravel(), _z_rows(choice, settings["z"]), tables["z"])
 
     first = checkerboard(side.channels, h, w)
     index, exact, mean, features = side.hyper(z, h, w)
@@ -281,14 +277,13 @@ def _encode_segment(y: Floats, encoder: Model, side: Side) -> tuple[bytes, float
         residual = np.zeros(y.shape, np.int32)
         residual[coded] = values
         coder.put(values, rows, tables["y"])
-        estimate += cost_bits(values, rows, tables["y"])
         residuals.append(values)
         if mask is first:
             y1 = np.where(first, mean, np.float32(0))
             y1[coded] += side.shift(values, rows)
             index, mean = side.second(residual, y1, exact, features)
     check = _checksum(choice.ravel(), z.ravel(), *residuals)
-    return check + coder.finish(), estimate
+    return check + coder.finish(), coder.bits
 
 
 def _quantise(exact: Floats, rows: NDArray[np.int32], side: Side) -> NDArray[np.int32]:

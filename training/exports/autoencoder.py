@@ -56,7 +56,6 @@ def export(
     """
     model = task.model
     c = model.config
-    gain, inverse = model.g_a.log_gain.table.detach(), model.g_s.log_gain.table.detach()
     mix = torch.zeros(1, c.rungs)
     mix[0, 0], mix[0, 1] = 128, 128
     y, z = torch.zeros(1, c.y, 8, 12), torch.zeros(1, c.z, 2, 3)
@@ -96,7 +95,7 @@ def export(
         ),
         export_role(
             "hyper_mean",
-            _HyperMean(model, gain),
+            _HyperMean(model),
             {"z": z, "mix": mix},
             ["mean", "features"],
             {"z": plane},
@@ -105,7 +104,7 @@ def export(
         ),
         export_role(
             "context_mean",
-            _ContextMean(model, gain, inverse),
+            _ContextMean(model),
             {"y1": y, "features": features, "mix": mix},
             ["mean"],
             {"y1": plane, "features": plane},
@@ -197,28 +196,33 @@ class _Synthesis(nn.Module):
 
 
 class _HyperMean(nn.Module):
-    def __init__(self, model: Autoencoder, gain: Tensor) -> None:
+    """h_s with its mean gained, as residuals are."""
+
+    def __init__(self, model: Autoencoder) -> None:
         super().__init__()
-        self.h_s, self.gain = model.h_s, nn.Parameter(gain)
+        self.h_s, self.log_gain = model.h_s, model.g_a.log_gain
 
     def forward(self, z: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
         mean, features = self.h_s(z, mix)
-        return mean * torch.exp(mix @ self.gain * (1 / 256))[:, :, None, None], features
+        return mean * torch.exp(self.log_gain(mix * (1 / 256))), features
 
 
 class _ContextMean(nn.Module):
-    def __init__(self, model: Autoencoder, gain: Tensor, inverse: Tensor) -> None:
+    """c_m between gained input and gained mean."""
+
+    def __init__(self, model: Autoencoder) -> None:
         super().__init__()
         self.c_m = model.c_m
-        self.gain, self.inverse = nn.Parameter(gain), nn.Parameter(inverse)
+        self.log_gain, self.log_inverse = model.g_a.log_gain, model.g_s.log_gain
 
     def forward(self, y1: Tensor, features: Tensor, mix: Tensor) -> Tensor:
-        y1 = y1 * torch.exp(mix @ self.inverse * (1 / 256))[:, :, None, None]
-        return self.c_m(y1, features) * torch.exp(mix @ self.gain * (1 / 256))[:, :, None, None]
+        mix = mix * (1 / 256)
+        mean = self.c_m(y1 * torch.exp(self.log_inverse(mix)), features)
+        return mean * torch.exp(self.log_gain(mix))
 
 
 class _Frozen(nn.Module):
-    """An `IntConv2d` with its integers worked out."""
+    """An `IntConv2d` with its integers worked out, and without what only gradients need."""
 
     def __init__(self, layer: IntConv2d) -> None:
         super().__init__()
