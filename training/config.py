@@ -29,7 +29,7 @@ class RunConfig:
 
 
 PRESETS: dict[str, RunConfig] = {
-    "autoencoder": RunConfig(),
+    "autoencoder": RunConfig(lr=1.2e-3),  # what the shipped weights were trained with
     "denoiser": RunConfig(),
 }
 
