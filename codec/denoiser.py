@@ -31,6 +31,7 @@ Bytes = NDArray[np.uint8]
 SIGMA_MAX = 75.0  # the strongest noise that can be asked for, in levels of 0..255
 BLIND = -1.0  # tells the network that the level is not known
 STEP = 8  # the network's coarsest grid, in pixels
+EDGE = 2  # places on it, next to the border, whose estimate is not used: they see beyond it
 TILE = 768  # pixels a side of a tile without its halo
 WHOLE = 2**20  # pixels up to which a picture is one tile
 PATCH, PATCHES = 256, 4  # a larger picture's level is estimated on 4 x 4 patches of it
@@ -184,6 +185,8 @@ def estimate(x: Floats, model: Model, runtime: Runtime) -> float:
     found = []
     for patch in patches:
         (result,) = model.run("estimate", runtime, x=_padded(patch)[None])
+        if min(result.shape[2:]) > 2 * EDGE:
+            result = result[:, :, EDGE:-EDGE, EDGE:-EDGE]
         found.append(result.reshape(2, -1).astype(np.float64))
     value, trust = np.concatenate(found, axis=1)
     weight = np.exp(trust - trust.max())

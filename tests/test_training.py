@@ -17,7 +17,13 @@ pytest.importorskip("compressai", reason="compressai is not installed")
 from gencodec.training import data, export, families, tables, train, weights  # noqa: E402
 from gencodec.training.config import PRESETS, with_overrides  # noqa: E402
 from gencodec.training.models.autoencoder import Autoencoder, AutoencoderConfig, mix_of  # noqa: E402
-from gencodec.training.models.layers import EXACT, IntConv2d, cosine_basis  # noqa: E402
+from gencodec.training.models.layers import (  # noqa: E402
+    EXACT,
+    IntConv2d,
+    cosine_basis,
+    cosine_scaled,
+    cosine_split,
+)
 from gencodec.training.shipped import autoencoder_model  # noqa: E402
 
 TINY = {
@@ -211,7 +217,20 @@ def test_mixing_weights_match_the_runtime() -> None:
 def test_the_cosine_basis_is_orthonormal() -> None:
     basis, spread = cosine_basis(16, 320)
     assert torch.allclose(basis @ basis.T, torch.eye(320), atol=1e-5)
-    assert torch.all(spread[:-1] >= spread[1:])
+    assert spread.min() > 0
+    assert spread.argmax() == 0  # the mean of luma
+
+
+@pytest.mark.parametrize(("side", "few", "many"), [(4, 48, 192), (8, 192, 768)])
+def test_small_blocks_make_up_large_ones(side: int, few: int, many: int) -> None:
+    join, split = cosine_split(side, few, many)
+    assert torch.allclose(join @ split, torch.eye(many), atol=1e-3)
+    picture = torch.randn(1, 3, 2 * side, 2 * side)
+    blocks = torch.nn.functional.pixel_unshuffle(picture, side).flatten(2)[0]
+    small = cosine_scaled(side, few)[0] @ blocks
+    block = torch.nn.functional.pixel_unshuffle(picture, 2 * side).flatten(1)[0]
+    large = cosine_scaled(2 * side, many)[0] @ block
+    assert torch.allclose(join @ small.flatten(), large, atol=1e-3)
 
 
 def test_frequencies_sum_and_stay_positive() -> None:

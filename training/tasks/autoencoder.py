@@ -34,16 +34,12 @@ class AutoencoderTask(WeightsMixin):
         self.scale = torch.zeros(self.bins, device=device)
 
     def pace(self, name: str) -> float:
-        """Learning rate of a parameter against that of the run.
-
-        Tables, biases of tables' rows and the prior have far to go; the noise of such steps in
-        the networks would drown the fine structure that they add to the linear path.
-        """
+        """Learning rate of a parameter against that of the run: tables have farther to go."""
         if name.startswith(("prior_z", "bank_logits")) or name.endswith(".table"):
             return 1.0
         if name.startswith(("h_i.", "c_i.")):
             return 0.5
-        return 0.25
+        return 0.8
 
     def shipped(self, path: Path) -> dict[str, Tensor]:
         return autoencoder_tensors(path, self.model)
