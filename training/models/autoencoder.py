@@ -37,8 +37,7 @@ from .layers import (
     IntConv2d,
     RungTable,
     cosine_basis,
-    cosine_features,
-    cosine_images,
+    cosine_split,
     round_ste,
 )
 
@@ -99,12 +98,20 @@ def set_linear(layer: nn.Module, matrix: Tensor) -> None:
     weight[:rows, :columns, middle, middle] = matrix[:rows, :columns]
 
 
+def first_gain(c: AutoencoderConfig) -> Tensor:
+    """Logarithms of the gains that training starts with: what undoes the scaling to one size."""
+    ramp = torch.linspace(0, 1, c.rungs)[:, None] * 0.5 * math.log(c.lambda_max / c.lambda_min)
+    return ramp + cosine_basis(16, c.y)[1].log()
+
+
 class Analysis(nn.Module):
     """g_a: pixels ``b 3 h w`` in -0.5..0.5 to ``b y h/16 w/16``, gained for the quality.
 
     Training starts from a working transform codec, not from noise: at first the layers that
-    change resolution make up a cosine transform of 8x8, then of 16x16 blocks, and the residual
-    blocks in between add nothing.
+    change resolution make up a cosine transform of 4x4, 8x8, then of 16x16 blocks, and the
+    residual blocks in between add nothing. All coefficients are scaled to one size: with those of
+    a cosine transform as they are, which differ a thousandfold, the blocks see the mean colour
+    and nothing else, and learn next to nothing in an hour.
     """
 
     def __init__(self, c: AutoencoderConfig) -> None:
@@ -115,15 +122,12 @@ class Analysis(nn.Module):
         self.body = nn.Sequential(blocks(a, c.na[0]), first, blocks(b, c.na[1]), second)
         self.film = RungTable(c.rungs, d)
         self.tail = nn.Sequential(blocks(d, c.na[2]), nn.Conv2d(d, c.y, 1))
-        ramp = torch.linspace(0, 1, c.rungs)[:, None]
-        self.log_gain = RungTable(c.rungs, c.y, ramp * 0.5 * math.log(c.lambda_max / c.lambda_min))
+        self.log_gain = RungTable(c.rungs, c.y, first_gain(c))
         with torch.no_grad():
-            set_linear(self.stem[1], torch.eye(48))
-            eights, sixteens = cosine_images(8, b), cosine_images(16, d)
-            quarter = F.pixel_unshuffle(F.pixel_unshuffle(eights, 4), 2).flatten(1)
-            set_linear(first[1], quarter)
-            eighth = F.pixel_unshuffle(cosine_features(sixteens, b), 2).flatten(1)
-            set_linear(second[1], eighth)
+            fours, spread = cosine_basis(4, 48)
+            set_linear(self.stem[1], fours / spread[:, None])
+            set_linear(first[1], cosine_split(4, min(a, 48), 8, min(b, 192))[0])
+            set_linear(second[1], cosine_split(8, min(b, 192), 16, min(d, 768))[0])
             set_linear(self.tail[1], torch.eye(c.y, d))
 
     def forward(self, x: Tensor, mix: Tensor) -> Tensor:
@@ -138,17 +142,14 @@ class HyperAnalysis(nn.Module):
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
         m = c.mean
-        ramp = torch.linspace(0, 1, c.rungs)[:, None]
-        self.log_scale = RungTable(
-            c.rungs, c.y, -ramp * 0.5 * math.log(c.lambda_max / c.lambda_min)
-        )
+        self.log_scale = RungTable(c.rungs, c.y, -first_gain(c))
         self.body = nn.Sequential(
             nn.Conv2d(2 * c.y, m, 1), Block(m), down(m, m), Block(m), down(m, m)
         )
         self.film = RungTable(c.rungs, m)
         self.out = nn.Conv2d(m, c.z, 1)
         # Starts with symbols of a few units: a z that rounds to zero would teach nobody.
-        self.log_gain = RungTable(c.rungs, c.z, math.log(40.0))
+        self.log_gain = RungTable(c.rungs, c.z, math.log(15.0))
 
     def forward(self, y: Tensor, mix: Tensor) -> Tensor:
         mix = mix * (1 / 256)
@@ -234,8 +235,7 @@ class Synthesis(nn.Module):
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
         a, b, d = c.es
-        ramp = torch.linspace(0, 1, c.rungs)[:, None]
-        self.log_gain = RungTable(c.rungs, c.y, -ramp * 0.5 * math.log(c.lambda_max / c.lambda_min))
+        self.log_gain = RungTable(c.rungs, c.y, -first_gain(c))
         self.stem = nn.Conv2d(c.y, d, 1)
         self.film = RungTable(c.rungs, d)
         first, second = up(d, b), up(b, a)
@@ -245,11 +245,10 @@ class Synthesis(nn.Module):
         self.tail = nn.Sequential(nn.Conv2d(a, 48, 3, padding=1), nn.PixelShuffle(4))
         with torch.no_grad():
             set_linear(self.stem, torch.eye(d, c.y))
-            eights, sixteens = cosine_images(8, b), cosine_images(16, d)
-            set_linear(first[0], F.pixel_unshuffle(cosine_features(sixteens, b), 2)[..., 0, 0].T)
-            quarter = F.pad(F.pixel_unshuffle(eights, 4), (0, 0, 0, 0, 0, a - 48))
-            set_linear(second[0], F.pixel_unshuffle(quarter, 2)[..., 0, 0].T)
-            set_linear(self.tail[0], torch.eye(48))
+            fours, spread = cosine_basis(4, 48)
+            set_linear(first[0], cosine_split(8, min(b, 192), 16, min(d, 768))[1])
+            set_linear(second[0], cosine_split(4, min(a, 48), 8, min(b, 192))[1])
+            set_linear(self.tail[0], fours.T * spread)
 
     def forward(self, y: Tensor, mix: Tensor) -> Tensor:
         mix = mix * (1 / 256)
@@ -271,8 +270,8 @@ class Autoencoder(nn.Module):
         self.bank_logits = RungTable(c.rungs, c.banks)
         self.gaussian = GaussianConditional(None)
         with torch.no_grad():  # rows that fit the cosine transform, where training starts
-            spread = cosine_basis(16, c.y)[1].log() + self.g_a.log_gain.table
-            rows = torch.clamp((spread - math.log(SIGMA_MIN)) / LOG_STEP, 0, ROWS - 1)
+            rows = (self.g_a.log_gain.table - math.log(SIGMA_MIN)) / LOG_STEP
+            rows = torch.clamp(rows, 0, ROWS - 1)
             for head in (self.h_i.out, self.c_i.out):
                 head.bias.copy_(rows / head.bias_unit)
 

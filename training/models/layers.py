@@ -22,8 +22,7 @@ __all__ = [
     "IntConv2d",
     "RungTable",
     "cosine_basis",
-    "cosine_features",
-    "cosine_images",
+    "cosine_split",
     "round_ste",
 ]
 
@@ -78,8 +77,8 @@ def cosine_basis(side: int, count: int) -> tuple[Tensor, Tensor]:
 
     Luma comes before chroma of the same frequency. Shape ``count (3 * side * side)``, laid out
     as `torch.nn.PixelUnshuffle` lays out a block's pixels. Where training starts from.
-    Beside it the mean absolute coefficient of each in photographs with values in 0..1, fitted
-    once to training tiles (for blocks of side 16).
+    Beside it the mean absolute coefficient of each in photographs with values in -0.5..0.5,
+    fitted once to training tiles.
     """
     k = torch.arange(side, dtype=torch.float64)
     one = torch.cos(math.pi * (k[None, :] + 0.5) * k[:, None] / side) * (2 / side) ** 0.5
@@ -87,22 +86,30 @@ def cosine_basis(side: int, count: int) -> tuple[Tensor, Tensor]:
     colour = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
     colour = colour / colour.norm(dim=1, keepdim=True)
     basis = torch.einsum("kc,uy,vx->kuvcyx", colour, one, one).reshape(3 * side * side, -1)
-    frequency = k[:, None] ** 2 + k[None, :] ** 2 + 1
-    penalty = torch.stack([frequency, 9 * frequency, 9 * frequency]).flatten()
+    square = k[:, None] ** 2 + k[None, :] ** 2
+    penalty = torch.stack([square + 1, 9 * square + 9, 9 * square + 9]).flatten()
     order = torch.argsort(penalty, stable=True)[:count]
-    return basis[order].float(), (1.61 * penalty[order] ** -0.786).float()
+    cycles = square * (16 / side) ** 2 + 1  # of frequency per 16 pixels, squared
+    spread = torch.stack([1.48 * cycles**-0.75, 0.49 * cycles**-0.90, 0.20 * cycles**-0.81])
+    spread[:, 0, 0] = side * torch.tensor([0.37, 0.12, 0.048])
+    return basis[order].float(), spread.flatten()[order].float()
 
 
-def cosine_images(side: int, count: int) -> Tensor:
-    """The patterns of `cosine_basis` as pictures ``count 3 side side`` (at most a full basis)."""
-    count = min(count, 3 * side * side)
-    return F.pixel_shuffle(cosine_basis(side, count)[0][:, :, None, None], side)
+def cosine_split(small: int, few: int, large: int, many: int) -> tuple[Tensor, Tensor]:
+    """How coefficients of blocks of side ``small`` make up those of the blocks of twice the side.
 
+    All coefficients are divided by their `cosine_basis` spread, so that every channel has about
+    the same size, at the start and for the optimizer. ``few`` and ``many`` count the patterns.
 
-def cosine_features(images: Tensor, count: int) -> Tensor:
-    """Coefficients of the 8x8 blocks of pictures ``n 3 h w``: ``n count h/8 w/8``."""
-    basis = cosine_basis(8, min(count, 192))[0]
-    return F.conv2d(F.pixel_unshuffle(images, 8), basis[:, :, None, None])
+    Returns: ``many (few * 4)``, small to large, and ``(few * 4) many``, back, both for channels
+        as `torch.nn.PixelUnshuffle` orders them.
+    """
+    inner, narrow = cosine_basis(small, few)
+    outer, wide = cosine_basis(large, many)
+    parts = F.pixel_unshuffle(F.pixel_shuffle(outer[:, :, None, None], large), small)
+    shared = torch.einsum("kp,npyx->nkyx", inner, parts).flatten(1)
+    narrow = narrow.repeat_interleave((large // small) ** 2)
+    return shared * narrow / wide[:, None], (shared * wide[:, None] / narrow).T
 
 
 class IntConv2d(nn.Module):
