@@ -61,9 +61,10 @@ def command(family: str, data: Path, out: Path | None, model: str | None, as_jso
         if family == "denoiser":
             _print_rows(result["model"], result["rows"])
             continue
-        title = (
-            f"{result['decoder']}, {result['pictures']} pictures: BD-rate against JPEG "
-            f"{result['bd_rate']}% ({result['lo']} to {result['hi']} dB)"
+        title = f"{result['decoder']}, {result['pictures']} pictures: BD-rate against JPEG " + (
+            "none, for the curves share no range"
+            if result["bd_rate"] is None
+            else f"{result['bd_rate']}% ({result['lo']} to {result['hi']} dB)"
         )
         _print_rows(title, result["points"])
 

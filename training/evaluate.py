@@ -38,7 +38,7 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
 
     Returns: ``points`` (quality, bpp, psnr, ms_ssim, estimate_bpp: means over the pictures),
         ``jpeg`` (the same for Pillow's JPEG), ``bd_rate`` in percent with its range in dB
-        (``lo``, ``hi``), ``bd_rate_ms_ssim``, and what it was measured with.
+        (``lo``, ``hi``), ``bd_rate_ms_ssim`` (all None where the curves share no range), and what it was measured with.
 
     Raises:
         InputError: an unknown family, or no pictures.
@@ -47,7 +47,8 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
         known = ", ".join(api.CODECS)
         raise InputError(f"There is no family {family!r} to evaluate; known: {known}.")
     pictures = load_whole(Path(data))
-    points = [_ours(pictures, family, quality, model) for quality in QUALITIES]
+    qualities = api.quality_steps(family, model) or QUALITIES
+    points = [_ours(pictures, family, quality, model) for quality in qualities]
     jpeg = [_jpeg(pictures, quality) for quality in JPEG_QUALITIES]
     rate = _bd_rate(jpeg, points, "psnr")
     similarity = _bd_rate(jpeg, points, "ms_ssim_db")
@@ -56,10 +57,10 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
         "family": family,
         "decoder": decoder,
         "pictures": len(pictures),
-        "bd_rate": round(rate.percent, 2),
-        "lo": round(rate.lo, 2),
-        "hi": round(rate.hi, 2),
-        "bd_rate_ms_ssim": round(similarity.percent, 2),
+        "bd_rate": rate and round(rate.percent, 2),
+        "lo": rate and round(rate.lo, 2),
+        "hi": rate and round(rate.hi, 2),
+        "bd_rate_ms_ssim": similarity and round(similarity.percent, 2),
         "points": points,
         "jpeg": jpeg,
         **_circumstances(),
@@ -89,7 +90,7 @@ def run_all(
     """
     chart.require()
     pictures = load_whole(Path(data))
-    results = [run(family, data, model) for family in api.CODECS]
+    results = [run(family, data, model) for family in api.installed(model)]
     found = compare.compare(pictures, qualities=(), model=model, progress=progress)
     comparison = {
         "curves": [asdict(curve) for curve in found.curves],
@@ -154,7 +155,7 @@ def _circumstances(more: dict[str, str] | None = None) -> dict:
     }
 
 
-def _ours(pictures: list[Pixels], family: str, quality: int, model: Path | None) -> dict:
+def _ours(pictures: list[Pixels], family: str, quality: float, model: Path | None) -> dict:
     rows = []
     for picture in pictures:
         result = api.compress_detailed(picture, codec=family, quality=quality, model=model)
@@ -189,10 +190,10 @@ def _means(rows: list[dict]) -> dict:
     return {name: round(value, 5) for name, value in means.items()}
 
 
-def _bd_rate(jpeg: list[dict], points: list[dict], measure: str) -> metrics.BDRate:
+def _bd_rate(jpeg: list[dict], points: list[dict], measure: str) -> metrics.BDRate | None:
+    theirs, ours = ([row[measure] for row in rows] for rows in (jpeg, points))
+    if max(min(theirs), min(ours)) >= min(max(theirs), max(ours)):
+        return None  # JPEG ends above, or is not as good as, all of ours
     return metrics.bd_rate(
-        [row["bpp"] for row in jpeg],
-        [row[measure] for row in jpeg],
-        [row["bpp"] for row in points],
-        [row[measure] for row in points],
+        [row["bpp"] for row in jpeg], theirs, [row["bpp"] for row in points], ours
     )

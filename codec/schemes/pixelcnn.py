@@ -187,9 +187,7 @@ class Field:
             near[self.everywhere] = prior.near(
                 self._around(np.concatenate(seen, 1), self.everywhere, around)
             )
-            self.condition[self.everywhere] = prior.far(
-                self._around(near, self.everywhere, around)
-            )
+            self.condition[self.everywhere] = prior.far(self._around(near, self.everywhere, around))
         self.states = [np.zeros((size, prior.width), np.float32) for _ in prior.gated]
 
     def frequencies(self, positions: Ints) -> Ints:

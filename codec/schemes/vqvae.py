@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..entropy import Decoder, Encoder
 from ..errors import FormatError
 from ..library import Model
+from ..modelfile import ModelFile
 from ..session import Runtime
 from .autoencoder import Coded, segment_count
 from .grid import Span, spans, tiles
@@ -29,12 +30,16 @@ __all__ = [
     "NAME",
     "WIRE_ID",
     "choose",
+    "codevectors",
     "decode",
     "encode",
+    "latent",
     "levels_sent",
     "pixels",
     "segment_count",
+    "steps",
     "verify",
+    "waves",
 ]
 
 NAME, WIRE_ID = "vqvae", 3
@@ -50,7 +55,7 @@ def encode(
     rgb: NDArray[np.uint8], quality: int, encoder: Model, decoder: Model, runtime: Runtime
 ) -> Coded:
     """Compresses pixels ``(H, W, 3)`` at ``quality`` (hundredths, 0..10000)."""
-    z = _analysis(rgb, encoder, decoder, runtime)
+    z = latent(rgb, encoder, decoder, runtime)
     levels = levels_sent(quality, decoder)
     worth: list[float] = encoder.file.settings["bit_worth"]
     height, width = rgb.shape[:2]
@@ -64,7 +69,7 @@ def encode(
         coders = [Encoder() for _ in places]
         for level in range(levels):
             vectors = codevectors(decoder)[level]
-            for positions, frequencies, parts in _waves(field, level):
+            for positions, frequencies, parts in waves(field, level):
                 found = choose(rest[positions], vectors, frequencies, worth[level])
                 field.codes[level, positions] = found
                 rest[positions] -= vectors[found]
@@ -122,6 +127,12 @@ def levels_sent(quality: int, decoder: Model) -> int:
     return min(levels, 1 + quality * levels // 10_000)
 
 
+def steps(model: ModelFile) -> tuple[float, ...]:
+    """The qualities from which a file of this model holds one more level."""
+    levels: int = model.settings["levels"]
+    return tuple(100 * level / levels for level in range(levels))
+
+
 def pixels(
     codes: Codes, width: int, height: int, decoder: Model, runtime: Runtime
 ) -> NDArray[np.uint8]:
@@ -149,7 +160,7 @@ def codevectors(decoder: Model) -> Floats:
     return made
 
 
-def _analysis(rgb: NDArray[np.uint8], encoder: Model, decoder: Model, runtime: Runtime) -> Floats:
+def latent(rgb: NDArray[np.uint8], encoder: Model, decoder: Model, runtime: Runtime) -> Floats:
     """The latent ``(dims, rows, columns)`` of the whole picture, tile by tile."""
     height, width = rgb.shape[:2]
     rows, columns = -(-height // STRIDE), -(-width // STRIDE)
@@ -180,9 +191,7 @@ def _batches(width: int, height: int) -> Iterator[list[Place]]:
         yield places[start : start + TOGETHER]
 
 
-def _waves(
-    field: Field, level: int
-) -> Iterator[tuple[NDArray, NDArray, list[tuple[int, slice]]]]:
+def waves(field: Field, level: int) -> Iterator[tuple[NDArray, NDArray, list[tuple[int, slice]]]]:
     """Wave by wave: positions, their frequencies, and which part belongs to which segment."""
     field.begin(level)
     for positions, owners in field.waves():
@@ -212,7 +221,7 @@ def _decoded(
         field = Field(priors(decoder), [(rows.size, columns.size) for rows, columns in places])
         coders = [Decoder(data[2:]) for data in batch]
         for level in range(levels):
-            for positions, frequencies, parts in _waves(field, level):
+            for positions, frequencies, parts in waves(field, level):
                 for number, part in parts:
                     found = coders[number].take_each(frequencies[part])
                     field.codes[level, positions[part]] = found

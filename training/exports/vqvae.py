@@ -12,7 +12,7 @@ from ...codec.errors import InputError
 from ...codec.modelfile import EXACT, ModelFile, exact_bound
 from ...codec.schemes.pixelcnn import EXP_ONE, LOGIT_UNIT, UNIT
 from ..models.pixelcnn import IntLayer, LevelPrior, gate_tables
-from ..models.vqvae import Vqvae, VqvaeConfig
+from ..models.vqvae import Vqvae, worths
 from ..onnxfile import export_role, write_model
 from ..tasks.vqvae_prior import VqvaePriorTask
 
@@ -80,8 +80,9 @@ def export(task: VqvaePriorTask, out: Path, about: dict) -> list[Path]:
     twin = out / f"vqvae-{title[:8]}-encoder.onnx"
     settings = {
         "decoder": title,
+        "levels": c.levels,
         "halo": halo(c.na),
-        "bit_worth": [c.bit_worth] * c.levels,
+        "bit_worth": worths(c),
         "network": asdict(c),
     }
     about = {
@@ -91,7 +92,7 @@ def export(task: VqvaePriorTask, out: Path, about: dict) -> list[Path]:
         "settings": settings,
         "card": about,
     }
-    write_model(twin, about, [analysis], {})
+    write_model(twin, about, [analysis], {"count": vqvae.codebooks.count.numpy()})
     return [twin, path]
 
 

@@ -20,7 +20,6 @@ References:
     Chou, Lookabaugh, Gray 1989: entropy-constrained vector quantisation.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -30,7 +29,7 @@ from torch.nn import functional as F
 from .autoencoder import blocks, down, set_linear, up
 from .layers import cosine_basis, cosine_split
 
-__all__ = ["Codebooks", "Vqvae", "VqvaeConfig"]
+__all__ = ["Codebooks", "Vqvae", "VqvaeConfig", "worths"]
 
 
 @dataclass(frozen=True)
@@ -41,13 +40,19 @@ class VqvaeConfig:
     codes: int = 512  # of each codebook
     dims: int = 48  # of the latent
     ea: tuple[int, int, int] = (48, 128, 256)  # encoder widths at 1/4, 1/8, 1/16
-    na: tuple[int, int, int] = (2, 2, 3)  # encoder blocks there
+    na: tuple[int, int, int] = (2, 2, 2)  # encoder blocks there
     es: tuple[int, int, int] = (48, 128, 256)  # decoder widths at 1/4, 1/8, 1/16
     ns: tuple[int, int, int] = (2, 2, 4)
-    bit_worth: float = 0.06  # squared distance that one bit of a code is worth in training
+    bit_worth: float = 0.12  # squared distance that one bit of the first level's code is worth
+    bit_fade: float = 0.75  # and of each level after, against the one before
     embed: int = 32  # numbers that the priors know a code by
     width: int = 80  # of the priors
     depth: int = 5  # gated layers of each prior, after its first
+
+
+def worths(c: VqvaeConfig) -> list[float]:
+    """What one bit is worth at each level: about the slope of the rate-distortion curve there."""
+    return [c.bit_worth * c.bit_fade**level for level in range(c.levels)]
 
 
 class Analysis(nn.Module):
@@ -117,7 +122,7 @@ class Codebooks(nn.Module):
 
     def __init__(self, c: VqvaeConfig, decay: float = 0.99, least: float = 0.01) -> None:
         super().__init__()
-        self.decay, self.least = decay, least
+        self.decay, self.least, self.worths = decay, least, worths(c)
         self.register_buffer("codevectors", torch.zeros(c.levels, c.codes, c.dims))
         self.register_buffer("count", torch.zeros(c.levels, c.codes))  # 0: not yet begun
         self.register_buffer("total", torch.zeros(c.levels, c.codes, c.dims))
@@ -134,13 +139,18 @@ class Codebooks(nn.Module):
         return cost.argmin(1)
 
     @torch.no_grad()
-    def forward(self, z: Tensor, worth: float, learn: bool = False) -> tuple[Tensor, Tensor]:
-        """Codes ``b levels h w`` and, after each level, the summed codevectors ``l b dims h w``."""
+    def forward(self, z: Tensor, share: float = 1.0, learn: bool = False) -> tuple[Tensor, Tensor]:
+        """Codes ``b levels h w`` and, after each level, the summed codevectors ``l b dims h w``.
+
+        Arguments:
+            share: of the `worths` of bits that counts.
+            learn: whether the averages follow.
+        """
         b, dims, h, w = z.shape
         rest = z.float().permute(0, 2, 3, 1).reshape(-1, dims)
         so_far, codes, sums = torch.zeros_like(rest), [], []
         for level in range(self.codevectors.shape[0]):
-            chosen = self.choose(rest, level, worth)
+            chosen = self.choose(rest, level, share * self.worths[level])
             found = self.codevectors[level][chosen]
             if learn:
                 self._follow(level, rest, chosen)
@@ -190,9 +200,7 @@ class Codebooks(nn.Module):
                 total = torch.zeros_like(self.total[level]).index_add_(0, chosen, rest)
                 used = count > 0
                 mean = total / count.clamp(min=1)[:, None]
-                self.codevectors[level] = torch.where(
-                    used[:, None], mean, self.codevectors[level]
-                )
+                self.codevectors[level] = torch.where(used[:, None], mean, self.codevectors[level])
             self.count[level] = (count + 0.1) * (batch / len(rest))
             self.total[level] = self.codevectors[level] * self.count[level][:, None]
             rest = rest - self.codevectors[level][self.choose(rest, level, 0.0)]
@@ -224,20 +232,3 @@ class Vqvae(nn.Module):
         """Pixels, about 0..1, of summed codevectors."""
         with torch.autocast(z.device.type, torch.bfloat16, enabled=self.training):
             return self.g_s(z, self.sent(levels)).float() + 0.5
-
-    def entropy(self, codes: Tensor) -> Tensor:
-        """Bits of codes ``b levels h w`` at each level's frequencies, per level and position."""
-        sums = []
-        for level in range(self.config.levels):
-            bits = -torch.log2(self.frequencies(codes[:, level]).clamp(min=1e-9))
-            sums.append(bits[codes[:, level]].mean())
-        return torch.stack(sums)
-
-    def frequencies(self, codes: Tensor) -> Tensor:
-        count = torch.bincount(codes.flatten(), minlength=self.config.codes).float()
-        return count / count.sum()
-
-
-def worst_latent(c: VqvaeConfig) -> float:
-    """The typical size of a latent's largest component, for scaling what priors see."""
-    return float(cosine_basis(16, c.dims)[1].max()) * math.sqrt(math.pi / 2)

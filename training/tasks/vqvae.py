@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..models.vqvae import Vqvae, VqvaeConfig
-from ..shipped import vqvae_tensors
+from ..shipped_vqvae import vqvae_tensors
 from ..weights import WeightsMixin, parse_network
 
 __all__ = ["VqvaeTask"]
@@ -30,7 +30,7 @@ class VqvaeTask(WeightsMixin):
         self.device = device
         self.fresh = True
         self.waiting: list[Tensor] = []  # latents for k-means, before the codebooks begin
-        # Running mean of the squared error per number of levels: few levels must not take all.
+        # Running mean of the loss per number of levels sent: few levels must not take all.
         self.scale = torch.zeros(config.levels, device=device)
 
     def pace(self, name: str) -> float:
@@ -46,22 +46,20 @@ class VqvaeTask(WeightsMixin):
             self._gather(z)
             all_levels = torch.full((count,), levels, device=batch.device)
             return (model.pixels(z, all_levels) - batch).square().mean() * 100
-        worth = model.config.bit_worth * min(1.0, part / 0.1)
-        if not self.fresh:
-            worth = model.config.bit_worth
-        _, sums = model.codebooks(z, worth, learn=True)
+        share = min(1.0, part / 0.1) if self.fresh else 1.0
+        _, sums = model.codebooks(z, share, learn=True)
         # Stratified: each batch covers the numbers of levels evenly.
         shift = int(torch.randint(levels, (1,)))
         sent = (torch.arange(count, device=batch.device) + shift) % levels + 1
         z_hat = sums[sent - 1, torch.arange(count, device=batch.device)]
         apart = (z - z_hat).square().sum(1).mean((1, 2)) / (3 * 16 * 16)
         x_hat = model.pixels(z + (z_hat - z).detach(), sent)
-        each = (x_hat - batch).square().mean((1, 2, 3))
+        each = (x_hat - batch).square().mean((1, 2, 3)) + COMMITMENT * apart
         with torch.no_grad():
             for level, value in zip((sent - 1).tolist(), each.tolist(), strict=True):
                 old = float(self.scale[level])
                 self.scale[level] = value if old == 0 else old + 0.02 * (value - old)
-        return ((each + COMMITMENT * apart) / self.scale[sent - 1]).mean()
+        return (each / self.scale[sent - 1]).mean()
 
     def _gather(self, z: Tensor) -> None:
         vectors = z.detach().float().permute(0, 2, 3, 1).flatten(0, 2)
@@ -80,7 +78,7 @@ class VqvaeTask(WeightsMixin):
             x = torch.from_numpy(tile[:h, :w].copy()).to(self.device).permute(2, 0, 1)[None]
             x = x.float() / 255
             with torch.no_grad():
-                codes, latents = self.model.codebooks(self.model.latent(x), c.bit_worth)
+                codes, latents = self.model.codebooks(self.model.latent(x))
                 for level in range(c.levels):
                     sent = torch.tensor([level + 1], device=self.device)
                     got = self.model.pixels(latents[level], sent)

@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from ...codec.errors import InputError
 from ..models.pixelcnn import Priors
 from ..models.vqvae import Vqvae, VqvaeConfig
-from ..shipped import vqvae_tensors
+from ..shipped_vqvae import prior_tensors, vqvae_tensors
 from ..weights import WeightsMixin, load_weights, parse_network
 
 __all__ = ["VqvaePriorTask"]
 
-OF_CODES = ("levels", "codes", "dims", "ea", "na", "es", "ns")  # settings that stage 1 decided
+# Settings that stage 1 decided.
+OF_CODES = ("levels", "codes", "dims", "ea", "na", "es", "ns", "bit_worth", "bit_fade")
 
 
 class WithPriors(nn.Module):
@@ -48,7 +49,12 @@ class VqvaePriorTask(WeightsMixin):
         return 1.0
 
     def shipped(self, path: Path) -> dict[str, Tensor]:
-        return vqvae_tensors(path, self.model)
+        codes = vqvae_tensors(path, self.model.vqvae)
+        priors = prior_tensors(path, self.model.priors)
+        return {
+            **{f"vqvae.{name}": value for name, value in codes.items()},
+            **{f"priors.{name}": value for name, value in priors.items()},
+        }
 
     def load(self, path: Path) -> None:
         """Weights of either stage; those of stage 1 let the priors begin."""
@@ -71,7 +77,7 @@ class VqvaePriorTask(WeightsMixin):
     def codes(self, x: Tensor) -> Tensor:
         vqvae = self.model.vqvae
         with torch.no_grad():
-            return vqvae.codebooks(vqvae.latent(x), self.config.bit_worth)[0]
+            return vqvae.codebooks(vqvae.latent(x))[0]
 
     def loss(self, batch: Tensor, part: float) -> Tensor:
         if not self.model.vqvae.codebooks.begun:
