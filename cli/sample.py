@@ -1,4 +1,4 @@
-"""``gencodec sample``: pictures drawn from the vqvae codec's priors, from nothing or from a part."""
+"""``gencodec sample``: pictures drawn from the vqvae codec's priors, new or completed."""
 
 from pathlib import Path
 from typing import Any

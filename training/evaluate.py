@@ -38,7 +38,8 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
 
     Returns: ``points`` (quality, bpp, psnr, ms_ssim, estimate_bpp: means over the pictures),
         ``jpeg`` (the same for Pillow's JPEG), ``bd_rate`` in percent with its range in dB
-        (``lo``, ``hi``), ``bd_rate_ms_ssim`` (all None where the curves share no range), and what it was measured with.
+        (``lo``, ``hi``), ``bd_rate_ms_ssim`` (all None where the curves share no
+        range), and what it was measured with.
 
     Raises:
         InputError: an unknown family, or no pictures.

@@ -50,7 +50,7 @@ def taps(reach: int, below: int | None) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Layer:
-    """``clip(floor((x @ weight + bias) * 2**-shift + 1/2))``, rows of integers to rows of integers."""
+    """``clip(floor((x @ weight + bias) * 2**-shift + 1/2))``, rows of integers to such rows."""
 
     weight: Floats  # (inputs, outputs)
     bias: Floats

@@ -13,6 +13,7 @@ the worth of its bits is least. That is its own affair; any codes would decode.
 
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,10 +197,7 @@ def waves(field: Field, level: int) -> Iterator[tuple[NDArray, NDArray, list[tup
     field.begin(level)
     for positions, owners in field.waves():
         cuts = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(owners)]
-        parts = [
-            (int(owners[start]), slice(start, end))
-            for start, end in zip(cuts[:-1], cuts[1:], strict=True)
-        ]
+        parts = [(int(owners[start]), slice(start, end)) for start, end in pairwise(cuts)]
         yield positions, field.frequencies(positions), parts
 
 

@@ -70,7 +70,7 @@ class IntLayer(nn.Module):
         self.register_buffer("mask", mask, persistent=False)
 
     def integers(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Weights of ``x`` and of ``c`` (int8 range) and bias, through straight-through rounding."""
+        """Weights of ``x`` and of ``c`` (int8 range) and bias, rounded straight through."""
         scale = 2.0**self.shift
         weight = round_ste(torch.clamp(self.weight * scale, -127, 127)) * self.mask
         seen = round_ste(torch.clamp(self.seen * scale, -127, 127))

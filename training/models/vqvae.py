@@ -3,7 +3,7 @@
 ::
 
         x --g_a--> z --(codebook 1)--> code 1 --(codebook 2 of what is left)--> code 2 --> ...
-                                                      z_hat = sum of the codevectors sent --g_s--> x_hat
+                                            z_hat = sum of the codevectors sent --g_s--> x_hat
 
 Every level codes what the levels before it left over, on the same grid, so a file may stop after
 any level: the quality is the number of levels sent. One decoder serves all numbers; it is told by
