@@ -69,9 +69,8 @@ def sample(
     for start in range(0, count, TOGETHER):
         numbers = range(start, min(count, start + TOGETHER))
         draws = [_numbers([DRAWN, seed, number], decoder, shape) for number in numbers]
-        whole = np.broadcast_to(np.array(False), shape)
         part = _part(progress, start / count, len(numbers) / count)
-        for codes in _draw(decoder, draws, [_Given(whole)] * len(draws), temperature, part):
+        for codes in _draw(decoder, draws, temperature, part):
             rgb = vqvae.pixels(codes, width, height, decoder, runtime)
             pictures.append(Image.fromarray(rgb))
     return pictures
@@ -104,9 +103,7 @@ def complete(
     picture = load(image, keep_metadata=False)
     height, width = picture.rgb.shape[:2]
     _checked((width, height), seed, temperature)
-    kept_width, kept_height = (min(a, b) for a, b in zip(keep, (width, height), strict=True))
-    columns = -(-kept_width // vqvae.STRIDE) if kept_width == width else kept_width // vqvae.STRIDE
-    rows = -(-kept_height // vqvae.STRIDE) if kept_height == height else kept_height // vqvae.STRIDE
+    columns, rows = _whole_blocks(keep[0], width), _whole_blocks(keep[1], height)
     if rows < 1 or columns < 1:
         raise InputError(
             f"Of {keep[0]}x{keep[1]} pixels no whole block of {vqvae.STRIDE} is kept; keep more."
@@ -116,69 +113,46 @@ def complete(
     # Cut first: the network would else see what it is to guess.
     seen = picture.rgb[: rows * vqvae.STRIDE, : columns * vqvae.STRIDE]
     z = vqvae.latent(np.ascontiguousarray(seen), encoder, decoder, runtime)
+    levels: int = decoder.file.settings["levels"]
+    field = Field(priors(decoder), [(rows, columns)])
+    for _ in vqvae.search(field, [z], levels, encoder, decoder):
+        pass
     shape = (-(-height // vqvae.STRIDE), -(-width // vqvae.STRIDE))
-    fixed = np.zeros(shape, np.bool_)
-    fixed[:rows, :columns] = True
-    rest = np.zeros((*shape, z.shape[0]), np.float32)
-    rest[:rows, :columns] = z.transpose(1, 2, 0)
-    given = _Given(fixed, rest.reshape(-1, z.shape[0]), encoder.file.settings["bit_worth"])
+    kept = np.full((levels, *shape), -1, np.int32)
+    kept[:, :rows, :columns] = field.segment(0, levels)
     numbers = _numbers([KEPT, seed], decoder, shape)
-    (codes,) = _draw(decoder, [numbers], [given], temperature, _part(progress, 0, 1))
+    (codes,) = _draw(decoder, [numbers], temperature, _part(progress, 0, 1), kept)
     return Image.fromarray(vqvae.pixels(codes, width, height, decoder, runtime))
-
-
-class _Given:
-    """What is known of a picture to be drawn.
-
-    Arguments:
-        fixed: ``(rows, columns)``, where codes are those of the picture.
-        rest: ``(rows * columns, dims)``, its latent there.
-        worth: of a bit, per level, for choosing these codes.
-    """
-
-    def __init__(
-        self,
-        fixed: NDArray[np.bool_],
-        rest: NDArray[np.float32] | None = None,
-        worth: list[float] | None = None,
-    ) -> None:
-        self.fixed, self.rest, self.worth = fixed.ravel(), rest, worth or []
 
 
 def _draw(
     decoder: Model,
     draws: list[NDArray[np.int64]],
-    given: list[_Given],
     temperature: float,
     progress: Progress,
+    kept: Codes | None = None,
 ) -> list[Codes]:
     """Codes ``(levels, rows, columns)`` of each picture, all levels.
 
     Arguments:
         draws: a number in ``0 .. TOTAL - 1`` for each code of each picture.
+        kept: of a single picture the codes that stand, -1 where one is to be drawn.
     """
     levels = len(draws[0])
-    shapes = [(numbers.shape[1], numbers.shape[2]) for numbers in draws]
-    field = Field(priors(decoder), shapes)
+    field = Field(priors(decoder), [(numbers.shape[1], numbers.shape[2]) for numbers in draws])
     flat = np.zeros((levels, field.codes.shape[1]), np.int64)
-    fixed = np.zeros(field.codes.shape[1], np.bool_)
-    for place, numbers, known in zip(field.places, draws, given, strict=True):
+    fixed = np.full(flat.shape, -1, np.int32)
+    for place, numbers in zip(field.places, draws, strict=True):
         flat[:, place] = numbers.reshape(levels, -1)
-        fixed[place] = known.fixed
+        if kept is not None:
+            fixed[:, place] = kept.reshape(levels, -1)
     done, total = 0, levels * len(field.everywhere)
-    rest, worth = given[0].rest, given[0].worth
     for level in range(levels):
-        vectors = vqvae.codevectors(decoder)[level]
         for positions, frequencies, _ in vqvae.waves(field, level):
             tempered = frequencies if temperature == 1 else _temper(frequencies, temperature)
             found = _pick(tempered, flat[level, positions])
-            keep = fixed[positions]
-            if rest is not None and keep.any():
-                here = np.searchsorted(field.places[0], positions[keep])
-                chosen = vqvae.choose(rest[here], vectors, frequencies[keep], worth[level])
-                rest[here] -= vectors[chosen]
-                found[keep] = chosen
-            field.codes[level, positions] = found
+            stands = fixed[level, positions]
+            field.codes[level, positions] = np.where(stands < 0, found, stands)
             done += len(positions)
             progress(done / total)
     return [field.segment(number, levels) for number in range(len(draws))]
@@ -212,6 +186,11 @@ def _checked(size: tuple[int, int], seed: int, temperature: float) -> tuple[int,
     if not 0.05 <= temperature <= 20:
         raise InputError(f"The temperature must be from 0.05 to 20, not {temperature!r}.")
     return width, height
+
+
+def _whole_blocks(kept: int, side: int) -> int:
+    """Blocks of a side of which all that is in the picture is kept."""
+    return -(-side // vqvae.STRIDE) if kept >= side else kept // vqvae.STRIDE
 
 
 def _part(progress: Progress | None, start: float, share: float) -> Progress:

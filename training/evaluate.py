@@ -22,6 +22,7 @@ from .. import __version__
 from ..codec import api, chart, compare, library, metrics
 from ..codec.errors import InputError
 from ..codec.results import Curve, Point
+from . import evaluate_vqvae
 from .data import Pixels, load_whole
 
 __all__ = ["QUALITIES", "published", "run", "run_all"]
@@ -37,7 +38,8 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
         model: a model file to evaluate instead of the shipped one.
 
     Returns: ``points`` (quality, bpp, psnr, ms_ssim, estimate_bpp: means over the pictures),
-        ``jpeg`` (the same for Pillow's JPEG), ``bd_rate`` in percent with its range in dB
+        ``jpeg`` (the same for Pillow's JPEG), for vqvae ``prior`` (see `evaluate_vqvae`),
+        ``bd_rate`` in percent with its range in dB
         (``lo``, ``hi``), ``bd_rate_ms_ssim`` (all None where the curves share no
         range), and what it was measured with.
 
@@ -64,6 +66,7 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
         "bd_rate_ms_ssim": similarity and round(similarity.percent, 2),
         "points": points,
         "jpeg": jpeg,
+        **({"prior": evaluate_vqvae.savings(pictures, model)} if family == "vqvae" else {}),
         **_circumstances(),
     }
 

@@ -30,6 +30,7 @@ from .pixelcnn import TOTAL, Field, priors
 __all__ = [
     "NAME",
     "WIRE_ID",
+    "batches",
     "choose",
     "codevectors",
     "decode",
@@ -37,6 +38,7 @@ __all__ = [
     "latent",
     "levels_sent",
     "pixels",
+    "search",
     "segment_count",
     "steps",
     "verify",
@@ -50,6 +52,7 @@ TOGETHER = 8  # segments whose waves run together: enough for full matrices, sma
 Floats = NDArray[np.float32]
 Codes = NDArray[np.int32]
 Place = tuple[Span, Span]
+Owners = list[tuple[int, slice]]  # which rows of a wave belong to which segment
 
 
 def encode(
@@ -58,28 +61,40 @@ def encode(
     """Compresses pixels ``(H, W, 3)`` at ``quality`` (hundredths, 0..10000)."""
     z = latent(rgb, encoder, decoder, runtime)
     levels = levels_sent(quality, decoder)
-    worth: list[float] = encoder.file.settings["bit_worth"]
     height, width = rgb.shape[:2]
     segments, bits = [], 0.0
-    for places in _batches(width, height):
+    for places in batches(width, height):
         field = Field(priors(decoder), [(rows.size, columns.size) for rows, columns in places])
-        rest = np.zeros((field.codes.shape[1], z.shape[0]), np.float32)
-        for place, (rows, columns) in zip(field.places, places, strict=True):
-            part = z[:, rows.start : rows.end, columns.start : columns.end]
-            rest[place] = part.reshape(z.shape[0], -1).T
+        parts = [z[:, r.start : r.end, c.start : c.end] for r, c in places]
         coders = [Encoder() for _ in places]
-        for level in range(levels):
-            vectors = codevectors(decoder)[level]
-            for positions, frequencies, parts in waves(field, level):
-                found = choose(rest[positions], vectors, frequencies, worth[level])
-                field.codes[level, positions] = found
-                rest[positions] -= vectors[found]
-                for number, part in parts:
-                    coders[number].put_each(found[part], frequencies[part])
+        for _, found, frequencies, owners in search(field, parts, levels, encoder, decoder):
+            for number, part in owners:
+                coders[number].put_each(found[part], frequencies[part])
         for number, coder in enumerate(coders):
             segments.append(_checksum(field.segment(number, levels)) + coder.finish())
             bits += coder.bits
     return Coded(segments, bits)
+
+
+def search(
+    field: Field, latents: list[Floats], levels: int, encoder: Model, decoder: Model
+) -> Iterator[tuple[int, Codes, NDArray, Owners]]:
+    """Chooses the codes of a field for the latents ``(dims, rows, columns)`` of its segments.
+
+    Returns: wave by wave the level, the codes, their frequencies, and which part is of which
+        segment.
+    """
+    worth: list[float] = encoder.file.settings["bit_worth"]
+    rest = np.zeros((field.codes.shape[1], latents[0].shape[0]), np.float32)
+    for place, z in zip(field.places, latents, strict=True):
+        rest[place] = z.reshape(z.shape[0], -1).T
+    for level in range(levels):
+        vectors = codevectors(decoder)[level]
+        for positions, frequencies, owners in waves(field, level):
+            found = choose(rest[positions], vectors, frequencies, worth[level])
+            field.codes[level, positions] = found
+            rest[positions] -= vectors[found]
+            yield level, found, frequencies, owners
 
 
 def choose(rest: Floats, vectors: Floats, frequencies: NDArray, worth: float) -> Codes:
@@ -181,7 +196,7 @@ def _scaled(place: Sequence[slice]) -> tuple[slice, ...]:
     return tuple(slice(part.start * STRIDE, part.stop * STRIDE) for part in place[1:])
 
 
-def _batches(width: int, height: int) -> Iterator[list[Place]]:
+def batches(width: int, height: int) -> Iterator[list[Place]]:
     """The segments' places, in raster order, as many at a time as run together."""
     places = [
         (rows, columns)
@@ -192,7 +207,7 @@ def _batches(width: int, height: int) -> Iterator[list[Place]]:
         yield places[start : start + TOGETHER]
 
 
-def waves(field: Field, level: int) -> Iterator[tuple[NDArray, NDArray, list[tuple[int, slice]]]]:
+def waves(field: Field, level: int) -> Iterator[tuple[NDArray, NDArray, Owners]]:
     """Wave by wave: positions, their frequencies, and which part belongs to which segment."""
     field.begin(level)
     for positions, owners in field.waves():
@@ -213,7 +228,7 @@ def _decoded(
     if any(len(data) < 2 for data in segments):
         raise FormatError("The file is damaged: a segment is too short.")
     first = 0
-    for places in _batches(width, height):
+    for places in batches(width, height):
         batch = segments[first : first + len(places)]
         first += len(places)
         field = Field(priors(decoder), [(rows.size, columns.size) for rows, columns in places])
