@@ -233,7 +233,7 @@ def test_costs_stay_within_the_budget() -> None:
     model = Vqvae().eval()
     cost = 0.0
 
-    def count(layer: torch.nn.Conv2d, _inputs: object, output: torch.Tensor) -> None:
+    def count(layer, _inputs, output) -> None:
         nonlocal cost
         cost += output[0, 0].numel() * layer.weight.numel() / 128**2
 

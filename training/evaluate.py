@@ -29,6 +29,7 @@ __all__ = ["QUALITIES", "published", "run", "run_all"]
 
 QUALITIES = tuple(range(0, 101, 10))
 JPEG_QUALITIES = (5, 10, 20, 35, 50, 75, 90, 95)
+JPEG_LOW = (1, 2, 3)  # as well for vqvae, most of whose files are smaller than all of these
 
 
 def run(family: str, data: Path, model: Path | None = None) -> dict:
@@ -52,7 +53,8 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
     pictures = load_whole(Path(data))
     qualities = api.quality_steps(family, model) or QUALITIES
     points = [_ours(pictures, family, quality, model) for quality in qualities]
-    jpeg = [_jpeg(pictures, quality) for quality in JPEG_QUALITIES]
+    low = JPEG_LOW if family == "vqvae" else ()
+    jpeg = [_jpeg(pictures, quality) for quality in (*low, *JPEG_QUALITIES)]
     rate = _bd_rate(jpeg, points, "psnr")
     similarity = _bd_rate(jpeg, points, "ms_ssim_db")
     decoder = api.info(api.compress(pictures[0], codec=family, model=model)).decoder

@@ -152,10 +152,11 @@ def _layer(name: str, layer: IntLayer, tables: dict[str, NDArray]) -> dict:
     reach = layer.reach
     columns = [weight[:, :, reach + dy, reach + dx] for dy, dx in layer.kernel]
     rows = torch.cat([*columns, seen[:, :, 0, 0]], 1).numpy()[:, :, None, None]
-    whole = rows.astype(np.int8), bias.numpy().astype(np.int32)[None]
-    tables[f"{name}.weight"], tables[f"{name}.bias"] = whole
+    offsets = bias.numpy()[None]
+    tables[f"{name}.weight"] = rows.astype(np.int8)
+    tables[f"{name}.bias"] = offsets.astype(np.int32)
     largest = max(layer.limits)
-    bound = exact_bound(*(part.astype(np.int64) for part in whole), largest, layer.shift)
+    bound = exact_bound(rows.astype(np.int64), offsets.astype(np.int64), largest, layer.shift)
     if bound >= EXACT:
         raise InputError(
             f"The integer layer {name} could reach {bound}, which float32 does not hold exactly; "

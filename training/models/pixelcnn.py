@@ -43,6 +43,7 @@ class IntLayer(nn.Module):
     """
 
     bias_unit = 32.0
+    mask: Tensor
 
     def __init__(
         self,

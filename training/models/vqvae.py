@@ -194,6 +194,7 @@ class Codebooks(nn.Module):
             if torch.distributed.is_initialized():
                 torch.distributed.broadcast(picked, 0)
             self.codevectors[level] = rest[picked]
+            count = self.count[level]
             for _ in range(rounds):
                 chosen = self.choose(rest, level, 0.0)
                 count = torch.bincount(chosen, minlength=self.count.shape[1]).float()
