@@ -67,6 +67,8 @@ def command(family: str, data: Path, out: Path | None, model: str | None, as_jso
             else f"{result['bd_rate']}% ({result['lo']} to {result['hi']} dB)"
         )
         _print_rows(title, result["points"])
+        if lowest := result.get("lowest"):
+            _print_rows("The smallest files of others:", lowest)
         if prior := result.get("prior"):
             click.echo(
                 f"The priors save {prior['saved']}% against codes as plain numbers, "

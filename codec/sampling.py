@@ -26,7 +26,7 @@ from .session import Runtime
 
 __all__ = ["complete", "sample"]
 
-LARGEST = 2**24  # pixels of one picture
+LARGEST = 2**22  # pixels of one picture
 TOGETHER = 4  # pictures drawn at a time
 KEPT, DRAWN = 0, 1  # kinds of randomness, so that a completion is not a sample's twin
 

@@ -29,6 +29,12 @@ __all__ = ["QUALITIES", "published", "run", "run_all"]
 
 QUALITIES = tuple(range(0, 101, 10))
 JPEG_QUALITIES = (5, 10, 20, 35, 50, 75, 90, 95)
+# Where Pillow's other codecs stop.
+LOWEST: tuple[tuple[str, dict], ...] = (
+    ("JPEG", {"quality": 1, "optimize": True, "subsampling": "4:2:0"}),
+    ("WEBP", {"quality": 0, "method": 6}),
+    ("AVIF", {"quality": 0, "speed": 6, "subsampling": "4:4:4"}),
+)
 JPEG_LOW = (1, 2, 3)  # as well for vqvae, most of whose files are smaller than all of these
 
 
@@ -39,7 +45,8 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
         model: a model file to evaluate instead of the shipped one.
 
     Returns: ``points`` (quality, bpp, psnr, ms_ssim, estimate_bpp: means over the pictures),
-        ``jpeg`` (the same for Pillow's JPEG), for vqvae ``prior`` (see `evaluate_vqvae`),
+        ``jpeg`` (the same for Pillow's JPEG), for vqvae ``prior`` (see `evaluate_vqvae`)
+        and ``lowest`` (what the smallest files of others are like),
         ``bd_rate`` in percent with its range in dB
         (``lo``, ``hi``), ``bd_rate_ms_ssim`` (all None where the curves share no
         range), and what it was measured with.
@@ -68,7 +75,7 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
         "bd_rate_ms_ssim": similarity and round(similarity.percent, 2),
         "points": points,
         "jpeg": jpeg,
-        **({"prior": evaluate_vqvae.savings(pictures, model)} if family == "vqvae" else {}),
+        **(_of_vqvae(pictures, model) if family == "vqvae" else {}),
         **_circumstances(),
     }
 
@@ -172,15 +179,27 @@ def _ours(pictures: list[Pixels], family: str, quality: float, model: Path | Non
     return {"quality": quality, **_means(rows)}
 
 
+def _of_vqvae(pictures: list[Pixels], model: Path | None) -> dict:
+    """What only tiny files are asked for: the priors' worth, and where others stop."""
+    lowest = [{"codec": name, **_pillow(pictures, name, options)} for name, options in LOWEST]
+    if "autoencoder" in api.installed():
+        lowest.append({"codec": "autoencoder", **_ours(pictures, "autoencoder", 0, None)})
+    return {"prior": evaluate_vqvae.savings(pictures, model), "lowest": lowest}
+
+
 def _jpeg(pictures: list[Pixels], quality: int) -> dict:
+    options = {"quality": quality, "optimize": True, "subsampling": "4:2:0"}
+    return {"quality": quality, **_pillow(pictures, "JPEG", options)}
+
+
+def _pillow(pictures: list[Pixels], name: str, options: dict) -> dict:
     rows = []
     for picture in pictures:
         buffer = io.BytesIO()
-        image = Image.fromarray(picture)
-        image.save(buffer, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
+        Image.fromarray(picture).save(buffer, name, **options)
         decoded = np.asarray(Image.open(buffer).convert("RGB"))
         rows.append(_measure(picture, decoded, buffer.tell()))
-    return {"quality": quality, **_means(rows)}
+    return _means(rows)
 
 
 def _measure(original: Pixels, decoded: Pixels, size: int) -> dict:

@@ -32,6 +32,7 @@ LOGIT_UNIT = 32  # logits are in this part of a nat
 LOGIT_MAX = 1023
 TOTAL = 2**20  # what the frequencies of all codes sum to
 EXP_ONE = 2**16  # the look-up table's exp(0)
+CHUNK = 4096  # positions at a time where a layer is worked out everywhere
 MARGIN = 2  # positions around a segment that taps may reach
 
 Floats = NDArray[np.float32]
@@ -183,11 +184,8 @@ class Field:
         if level:
             seen = [prior.others[i].take(self.codes[i], axis=0) for i in range(level)]
             near = np.zeros_like(self.condition)
-            around = taps(1, None)
-            near[self.everywhere] = prior.near(
-                self._around(np.concatenate(seen, 1), self.everywhere, around)
-            )
-            self.condition[self.everywhere] = prior.far(self._around(near, self.everywhere, around))
+            self._fill(near, prior.near, np.concatenate(seen, 1))
+            self._fill(self.condition, prior.far, near)
         self.states = [np.zeros((size, prior.width), np.float32) for _ in prior.gated]
 
     def frequencies(self, positions: Ints) -> Ints:
@@ -207,6 +205,12 @@ class Field:
     def segment(self, number: int, levels: int) -> NDArray[np.int32]:
         """Codes of one segment, ``(levels, rows, columns)``."""
         return self.codes[:levels, self.places[number]].reshape(levels, *self.shapes[number])
+
+    def _fill(self, target: Floats, layer: Layer, source: Floats) -> None:
+        """Works out a layer that sees all around it, everywhere, some positions at a time."""
+        for start in range(0, self.everywhere.size, CHUNK):
+            part = self.everywhere[start : start + CHUNK]
+            target[part] = layer(self._around(source, part, taps(1, None)))
 
     def _places(self, positions: Ints, offsets: list[tuple[int, int]]) -> Ints:
         steps = np.array([dy * self.stride + dx for dy, dx in offsets])

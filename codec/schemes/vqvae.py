@@ -154,16 +154,17 @@ def pixels(
 ) -> NDArray[np.uint8]:
     """The picture of codes ``(levels, rows, columns)``, tile by tile."""
     levels, rows, columns = codes.shape
-    z = codevectors(decoder)[0][codes[0]]
-    for level in range(1, levels):
-        z = z + codevectors(decoder)[level][codes[level]]
-    z = np.ascontiguousarray(z.transpose(2, 0, 1))
-    sent = np.zeros((1, decoder.file.settings["levels"]), np.float32)
+    vectors = codevectors(decoder)
+    sent = np.zeros((1, len(vectors)), np.float32)
     sent[0, levels - 1] = 1
     rgb = np.empty((rows * STRIDE, columns * STRIDE, 3), np.uint8)
     for tile in tiles(rows, columns, decoder.file.settings["halo"]):
         (r0, r1), (c0, c1) = ((span.start, span.end) for span in tile.outer)
-        (x,) = decoder.run("synthesis", runtime, z=z[None, :, r0:r1, c0:c1], sent=sent)
+        z = np.zeros((r1 - r0, c1 - c0, vectors.shape[2]), np.float32)
+        for level in range(levels):
+            z += vectors[level][codes[level, r0:r1, c0:c1]]
+        z = z.transpose(2, 0, 1)[None]
+        (x,) = decoder.run("synthesis", runtime, z=z, sent=sent)
         rgb[_scaled(tile.target)] = x[0][_scaled(tile.source)]
     return rgb[:height, :width]
 

@@ -48,6 +48,8 @@ def main(folder: Path) -> None:
             if "default" not in entry:
                 continue  # the denoiser writes no files
             title = f"{scheme}-{entry['default'][:8]}"
+            if (folder / f"{title}.gnc").exists():
+                continue  # of an earlier release
             write(folder, title, pictures()["q50"][0], scheme, 50, None)
         return
     (encoder,) = folder.glob("*-encoder.onnx")
