@@ -4,9 +4,10 @@ The priors that make files small say how likely each code is after those before 
 of coding gives pictures that the network finds likely. They are of textures and shapes, of no
 meaning, and no photograph is behind them.
 
-What is drawn depends on the seed, on the model, and (each picture having numbers of its own) on
-nothing else: not on how many are drawn together, nor on threads. Codes are the same on every
-machine; pixels may differ by one level between devices, as decoded ones may.
+What is drawn depends on the seed, the size and the model, and (each picture having numbers of its
+own) not on how many are drawn together, nor on threads. At temperature 1 a sample's codes come from
+integers alone and are the same on every machine; pixels may differ by one level between devices, as
+decoded ones may.
 """
 
 from collections.abc import Callable
