@@ -17,7 +17,16 @@ Example:
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .codec.api import compress, decompress, denoise, info, models, verify
+    from .codec.api import (
+        complete,
+        compress,
+        decompress,
+        denoise,
+        info,
+        models,
+        sample,
+        verify,
+    )
     from .codec.compare import compare
     from .codec.errors import (
         DeviceError,
@@ -40,11 +49,13 @@ __all__ = [
     "ModelError",
     "OutputError",
     "compare",
+    "complete",
     "compress",
     "decompress",
     "denoise",
     "info",
     "models",
+    "sample",
     "verify",
 ]
 

@@ -61,11 +61,19 @@ def command(family: str, data: Path, out: Path | None, model: str | None, as_jso
         if family == "denoiser":
             _print_rows(result["model"], result["rows"])
             continue
-        title = (
-            f"{result['decoder']}, {result['pictures']} pictures: BD-rate against JPEG "
-            f"{result['bd_rate']}% ({result['lo']} to {result['hi']} dB)"
+        title = f"{result['decoder']}, {result['pictures']} pictures: BD-rate against JPEG " + (
+            "none, for the curves share no range"
+            if result["bd_rate"] is None
+            else f"{result['bd_rate']}% ({result['lo']} to {result['hi']} dB)"
         )
         _print_rows(title, result["points"])
+        if lowest := result.get("lowest"):
+            _print_rows("The smallest files of others:", lowest)
+        if prior := result.get("prior"):
+            click.echo(
+                f"The priors save {prior['saved']}% against codes as plain numbers, "
+                f"{prior['saved_order0']}% against a fixed table for each level."
+            )
 
 
 def _print_rows(title: str, rows: list[dict]) -> None:

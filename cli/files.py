@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-__all__ = ["PICTURE_SUFFIXES", "Job", "gather", "output", "plan", "read", "write"]
+__all__ = ["PICTURE_SUFFIXES", "Job", "gather", "output", "outputs", "plan", "read", "write"]
 
 # What counts as a picture when a folder is given; a file named on the command line is always tried.
 # fmt: off
@@ -137,6 +137,23 @@ def output(path: str, force: bool) -> Job:
     if not Path(path).absolute().parent.is_dir():
         raise OutputError(f"{job.target_name} cannot be written: its folder does not exist.")
     return job
+
+
+def outputs(folder: str, names: Sequence[str], force: bool) -> list[Job]:
+    """Outputs in a folder, which is made where missing; refused before the work, as by `output`.
+
+    Raises:
+        OutputError: a file exists and `force` is not set, or the folder is a file.
+    """
+    from ..codec.errors import OutputError
+
+    jobs = [Job(None, Path(folder) / name, in_folder=True) for name in names]
+    for job in jobs:
+        if not force and (problem := _refuse_existing(job).problem):
+            raise problem
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise OutputError(f"{folder} is no folder; name one with -o DIR.")
+    return jobs
 
 
 def read(job: Job) -> bytes:

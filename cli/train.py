@@ -74,7 +74,10 @@ def command(
     start: Path | None,
     overrides: dict[str, str],
 ) -> None:
-    """Train FAMILY (autoencoder or denoiser) for a given time on the photos in a folder.
+    """Train FAMILY for a given time on the photos in a folder.
+
+    Families: autoencoder, denoiser, vqvae, and vqvae-prior, vqvae's second stage, which needs
+    --init with the weights of its first.
 
     Runs on the CPU, one GPU, or several under torchrun; needs the extra 'train'.
     """

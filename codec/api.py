@@ -12,6 +12,7 @@ from . import container, denoiser, library, pixels
 from .container import ChunkType, Flag, Header
 from .denoiser import DenoiseResult, denoise, denoise_detailed
 from .errors import FormatError, InputError, ModelError
+from .sampling import complete, sample
 from .schemes import SCHEMES, by_name, by_wire_id
 from .session import Runtime
 
@@ -21,13 +22,17 @@ __all__ = [
     "DenoiseResult",
     "Info",
     "ModelInfo",
+    "complete",
     "compress",
     "compress_detailed",
     "decompress",
     "denoise",
     "denoise_detailed",
     "info",
+    "installed",
     "models",
+    "quality_steps",
+    "sample",
     "verify",
 ]
 
@@ -117,7 +122,7 @@ def compress(
         image: a PIL image, a path, a binary file object, or a uint8 array ``(H, W)``,
             ``(H, W, 3)`` or ``(H, W, 4)``.
         codec: one of `CODECS`.
-        quality: 0 (smallest file) to 100 (best picture), continuous.
+        quality: 0 (smallest file) to 100 (best picture); `models` lists a codec's steps.
         lossless: keep every bit; no codec of this version can.
         device: "auto", "cpu" or "cuda".
         threads: of the CPU; None for all cores.
@@ -315,11 +320,31 @@ def models() -> list[ModelInfo]:
                     digest=model.file.digest.hex(),
                     bytes=len(model.file.data),
                     default=default,
-                    qualities="" if role == "file" else "0 to 100, continuous",
+                    qualities="" if role == "file" else _scale(by_name(scheme).steps(model.file)),
                     file=name,
                 )
             )
     return found
+
+
+def installed(model: str | os.PathLike[str] | None = None) -> tuple[str, ...]:
+    """The codecs that can be used: those that are shipped, or the one of ``model``."""
+    if model is not None:
+        return (library.load(model).file.scheme,)
+    return tuple(name for name in CODECS if name in library.shipped())
+
+
+def quality_steps(
+    codec: str, model: str | os.PathLike[str] | None = None
+) -> tuple[float, ...] | None:
+    """The qualities of a codec that differ; None where the scale is continuous."""
+    return by_name(codec).steps(library.default_pair(codec, model)[1].file)
+
+
+def _scale(steps: tuple[float, ...] | None) -> str:
+    if steps is None:
+        return "0 to 100, continuous"
+    return "steps at " + ", ".join(f"{step:g}" for step in steps)
 
 
 def _bytes(data: Data) -> bytes:

@@ -26,6 +26,8 @@ from .errors import FormatError
 __all__ = ["TOTAL", "Decoder", "Encoder", "Tables", "cost_bits"]
 
 TOTAL = 2**16  # every row's frequencies sum to this
+MOST = 2**22  # the sum of a row of its own; the coder works with 24 bits
+EACH = stream.model.Categorical(perfect=False)  # a table a value; exact, as with `Tables.model`
 LENGTH_CLASSES = 16  # an escaped value lies less than 2**16 - 1 outside its table
 
 Ints = NDArray[np.integer]  # what is taken; what is given back is int32
@@ -180,11 +182,25 @@ class Encoder:
                     rest = (distance[chosen] + 1 - 2**bits).astype(np.int32)
                     self._parts.append((rest, _uniform(2**bits)))
 
+    def put_each(self, values: Ints, frequencies: Ints) -> None:
+        """Adds ``values`` (n), each in 0..k-1 under a table of its own, a row of ``frequencies``.
+
+        Arguments:
+            frequencies: positive integers ``(n, k)``; every row has one sum, at most `MOST`.
+        """
+        values, rows = np.asarray(values, np.int32), np.asarray(frequencies, np.uint32)
+        taken = rows[np.arange(values.size), values]
+        self.bits += float((np.log2(rows[0].sum()) - np.log2(taken)).sum()) if values.size else 0.0
+        self._parts.append((values, rows))
+
     def finish(self) -> bytes:
         """The stream: little-endian 32-bit words."""
         coder = stream.stack.AnsCoder()
         for values, model in reversed(self._parts):
-            coder.encode_reverse(np.ascontiguousarray(values), model)
+            if isinstance(model, np.ndarray):
+                coder.encode_reverse(values, EACH, model.astype(np.float64))
+            else:
+                coder.encode_reverse(np.ascontiguousarray(values), model)
         return coder.get_compressed().astype("<u4").tobytes()
 
 
@@ -220,6 +236,10 @@ class Decoder:
         result[order] = values
         return result
 
+    def take_each(self, frequencies: Ints) -> NDArray[np.int32]:
+        """The next values, each under its own row of ``frequencies``, as `Encoder.put_each`."""
+        return self._decode(EACH, np.asarray(frequencies, np.float64))
+
     def _escaped(self, rows: Ints, tables: Tables) -> NDArray[np.int64]:
         length = self._decode(_uniform(LENGTH_CLASSES), rows.size)
         below = self._decode(_uniform(2), rows.size) == 1
@@ -232,7 +252,7 @@ class Decoder:
         low = tables.low[rows]
         return np.where(below, low - 1 - distance, low + tables.sizes[rows] - 1 + distance)
 
-    def _decode(self, model: object, count: int) -> NDArray[np.int32]:
+    def _decode(self, model: object, count: int | NDArray) -> NDArray[np.int32]:
         try:
             return np.asarray(self._coder.decode(model, count), np.int32)
         except (ValueError, AssertionError, KeyError) as error:

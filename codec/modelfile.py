@@ -13,7 +13,9 @@ What describes the model is JSON under one metadata key, `KEY`:
     side        "encoder" or "decoder"; "denoiser" where there is one file
     roles       list of names
     exact       {role: [layer, ...]}: the integer convolutions of each exact role, each a dict of
-                weight, bias (names of weights in this file), input_max, shift and bound
+                weight, bias (names of weights in this file), input_max, shift and bound; a role
+                here that is not among the roles is a network that the scheme evaluates itself,
+                from tables
     settings    what the scheme's runtime needs to know (sizes, ladders, offsets)
     card        where the weights come from (for people; not interpreted)
 

@@ -15,11 +15,12 @@ from PIL import Image
 from gencodec.codec import api, container, library
 
 GOLDEN = Path(__file__).parent / "golden"
+FOLDERS = ["autoencoder-0", "vqvae-0"]
 CASES = ["q0", "q50", "q100", "grey", "alpha", "wide", "one-pixel"]
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("folder", ["autoencoder-0"])
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_golden_files_decode_to_their_pictures(folder: str, name: str) -> None:
     (decoder,) = (GOLDEN / folder).glob("*-decoder.onnx")
     data = (GOLDEN / folder / f"{name}.gnc").read_bytes()
@@ -31,7 +32,7 @@ def test_golden_files_decode_to_their_pictures(folder: str, name: str) -> None:
     api.verify(data, model=decoder)
 
 
-@pytest.mark.parametrize("folder", ["autoencoder-0"])
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_the_tiny_models_are_tiny(folder: str) -> None:
     files = list((GOLDEN / folder).glob("*.onnx"))
     assert len(files) == 2

@@ -13,14 +13,14 @@ from PIL import Image
 
 from gencodec.codec import api, container, library, metrics
 from gencodec.codec.errors import FormatError, GencodecError
-from gencodec.codec.schemes import SCHEMES, autoencoder, by_name, by_wire_id, grid
+from gencodec.codec.schemes import SCHEMES, autoencoder, by_name, by_wire_id, grid, vqvae
 from gencodec.codec.session import Runtime
 
 GOLDEN = Path(__file__).parent / "golden"
 # Scheme -> its models: the tiny one of the golden files, and the shipped one.
 MODELS: list[tuple[str, Path | None]] = [
     *((path.parent.name.partition("-")[0], path) for path in GOLDEN.glob("*/*-encoder.onnx")),
-    *((scheme.NAME, None) for scheme in SCHEMES.values()),
+    *((name, None) for name in api.installed()),
 ]
 RUNTIMES = [Runtime("cpu", 1), Runtime("cpu", 2), Runtime("cpu", 1, optimise=False)]
 each_model = pytest.mark.parametrize(
@@ -106,7 +106,8 @@ def test_segments_and_tiles_in_another_order(
     assert differ(whole, tiled) <= 1
     layout, tiles = autoencoder._layout, grid.tiles
     monkeypatch.setattr(autoencoder, "_layout", lambda *a: layout(*a)[::-1])
-    monkeypatch.setattr(autoencoder, "tiles", lambda *a: tiles(*a)[::-1])
+    monkeypatch.setattr(vqvae, "TOGETHER", 1)
+    monkeypatch.setattr(scheme, "tiles", lambda *a: tiles(*a)[::-1])
     turned = scheme.decode(coded.segments, *shape, decoder, RUNTIMES[0])
     assert differ(whole, turned) <= 1
     again = scheme.encode(picture, 5000, encoder, decoder, RUNTIMES[0])  # written in tiles
@@ -193,7 +194,10 @@ def test_too_few_or_too_many_segments(codec: str, model: Path | None, photo: NDA
 
 def test_names_and_wire_ids() -> None:
     """The wire ids are for ever."""
-    assert {wire_id: scheme.NAME for wire_id, scheme in SCHEMES.items()} == {1: "autoencoder"}
+    assert {wire_id: scheme.NAME for wire_id, scheme in SCHEMES.items()} == {
+        1: "autoencoder",
+        3: "vqvae",
+    }
     for wire_id, scheme in SCHEMES.items():
         assert wire_id == scheme.WIRE_ID
         assert by_wire_id(wire_id) is by_name(scheme.NAME) is scheme

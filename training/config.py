@@ -31,6 +31,8 @@ class RunConfig:
 PRESETS: dict[str, RunConfig] = {
     "autoencoder": RunConfig(lr=1.2e-3),  # what the shipped weights were trained with
     "denoiser": RunConfig(),
+    "vqvae": RunConfig(lr=1e-3),
+    "vqvae-prior": RunConfig(lr=2e-3, batch=6, crop=256, late_batch=4, late_crop=320),
 }
 
 

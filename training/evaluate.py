@@ -22,12 +22,20 @@ from .. import __version__
 from ..codec import api, chart, compare, library, metrics
 from ..codec.errors import InputError
 from ..codec.results import Curve, Point
+from . import evaluate_vqvae
 from .data import Pixels, load_whole
 
 __all__ = ["QUALITIES", "published", "run", "run_all"]
 
 QUALITIES = tuple(range(0, 101, 10))
 JPEG_QUALITIES = (5, 10, 20, 35, 50, 75, 90, 95)
+# Where Pillow's other codecs stop.
+LOWEST: tuple[tuple[str, dict], ...] = (
+    ("JPEG", {"quality": 1, "optimize": True, "subsampling": "4:2:0"}),
+    ("WEBP", {"quality": 0, "method": 6}),
+    ("AVIF", {"quality": 0, "speed": 6, "subsampling": "4:4:4"}),
+)
+JPEG_LOW = (1, 2, 3)  # as well for vqvae, most of whose files are smaller than all of these
 
 
 def run(family: str, data: Path, model: Path | None = None) -> dict:
@@ -37,8 +45,11 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
         model: a model file to evaluate instead of the shipped one.
 
     Returns: ``points`` (quality, bpp, psnr, ms_ssim, estimate_bpp: means over the pictures),
-        ``jpeg`` (the same for Pillow's JPEG), ``bd_rate`` in percent with its range in dB
-        (``lo``, ``hi``), ``bd_rate_ms_ssim``, and what it was measured with.
+        ``jpeg`` (the same for Pillow's JPEG), for vqvae ``prior`` (see `evaluate_vqvae`)
+        and ``lowest`` (what the smallest files of others are like),
+        ``bd_rate`` in percent with its range in dB
+        (``lo``, ``hi``), ``bd_rate_ms_ssim`` (all None where the curves share no
+        range), and what it was measured with.
 
     Raises:
         InputError: an unknown family, or no pictures.
@@ -47,8 +58,10 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
         known = ", ".join(api.CODECS)
         raise InputError(f"There is no family {family!r} to evaluate; known: {known}.")
     pictures = load_whole(Path(data))
-    points = [_ours(pictures, family, quality, model) for quality in QUALITIES]
-    jpeg = [_jpeg(pictures, quality) for quality in JPEG_QUALITIES]
+    qualities = api.quality_steps(family, model) or QUALITIES
+    points = [_ours(pictures, family, quality, model) for quality in qualities]
+    low = JPEG_LOW if family == "vqvae" else ()
+    jpeg = [_jpeg(pictures, quality) for quality in (*low, *JPEG_QUALITIES)]
     rate = _bd_rate(jpeg, points, "psnr")
     similarity = _bd_rate(jpeg, points, "ms_ssim_db")
     decoder = api.info(api.compress(pictures[0], codec=family, model=model)).decoder
@@ -56,12 +69,13 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
         "family": family,
         "decoder": decoder,
         "pictures": len(pictures),
-        "bd_rate": round(rate.percent, 2),
-        "lo": round(rate.lo, 2),
-        "hi": round(rate.hi, 2),
-        "bd_rate_ms_ssim": round(similarity.percent, 2),
+        "bd_rate": rate and round(rate.percent, 2),
+        "lo": rate and round(rate.lo, 2),
+        "hi": rate and round(rate.hi, 2),
+        "bd_rate_ms_ssim": similarity and round(similarity.percent, 2),
         "points": points,
         "jpeg": jpeg,
+        **(_of_vqvae(pictures, model) if family == "vqvae" else {}),
         **_circumstances(),
     }
 
@@ -89,7 +103,7 @@ def run_all(
     """
     chart.require()
     pictures = load_whole(Path(data))
-    results = [run(family, data, model) for family in api.CODECS]
+    results = [run(family, data, model) for family in api.installed(model)]
     found = compare.compare(pictures, qualities=(), model=model, progress=progress)
     comparison = {
         "curves": [asdict(curve) for curve in found.curves],
@@ -154,7 +168,7 @@ def _circumstances(more: dict[str, str] | None = None) -> dict:
     }
 
 
-def _ours(pictures: list[Pixels], family: str, quality: int, model: Path | None) -> dict:
+def _ours(pictures: list[Pixels], family: str, quality: float, model: Path | None) -> dict:
     rows = []
     for picture in pictures:
         result = api.compress_detailed(picture, codec=family, quality=quality, model=model)
@@ -165,15 +179,27 @@ def _ours(pictures: list[Pixels], family: str, quality: int, model: Path | None)
     return {"quality": quality, **_means(rows)}
 
 
+def _of_vqvae(pictures: list[Pixels], model: Path | None) -> dict:
+    """What only tiny files are asked for: the priors' worth, and where others stop."""
+    lowest = [{"codec": name, **_pillow(pictures, name, options)} for name, options in LOWEST]
+    if "autoencoder" in api.installed():
+        lowest.append({"codec": "autoencoder", **_ours(pictures, "autoencoder", 0, None)})
+    return {"prior": evaluate_vqvae.savings(pictures, model), "lowest": lowest}
+
+
 def _jpeg(pictures: list[Pixels], quality: int) -> dict:
+    options = {"quality": quality, "optimize": True, "subsampling": "4:2:0"}
+    return {"quality": quality, **_pillow(pictures, "JPEG", options)}
+
+
+def _pillow(pictures: list[Pixels], name: str, options: dict) -> dict:
     rows = []
     for picture in pictures:
         buffer = io.BytesIO()
-        image = Image.fromarray(picture)
-        image.save(buffer, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
+        Image.fromarray(picture).save(buffer, name, **options)
         decoded = np.asarray(Image.open(buffer).convert("RGB"))
         rows.append(_measure(picture, decoded, buffer.tell()))
-    return {"quality": quality, **_means(rows)}
+    return _means(rows)
 
 
 def _measure(original: Pixels, decoded: Pixels, size: int) -> dict:
@@ -189,10 +215,10 @@ def _means(rows: list[dict]) -> dict:
     return {name: round(value, 5) for name, value in means.items()}
 
 
-def _bd_rate(jpeg: list[dict], points: list[dict], measure: str) -> metrics.BDRate:
+def _bd_rate(jpeg: list[dict], points: list[dict], measure: str) -> metrics.BDRate | None:
+    theirs, ours = ([row[measure] for row in rows] for rows in (jpeg, points))
+    if max(min(theirs), min(ours)) >= min(max(theirs), max(ours)):
+        return None  # JPEG ends above, or is not as good as, all of ours
     return metrics.bd_rate(
-        [row["bpp"] for row in jpeg],
-        [row[measure] for row in jpeg],
-        [row["bpp"] for row in points],
-        [row[measure] for row in points],
+        [row["bpp"] for row in jpeg], theirs, [row["bpp"] for row in points], ours
     )

@@ -7,7 +7,7 @@ import torch
 
 from ..codec.errors import InputError
 from .data import Crops, load_pictures
-from .exports import autoencoder, denoiser
+from .exports import autoencoder, denoiser, vqvae
 from .families import FAMILIES, load_weights
 
 __all__ = ["run"]
@@ -33,6 +33,13 @@ def run(
     task = FAMILIES[family](_texts(network), torch.device("cpu"))
     task.model.load_state_dict(tensors, strict=False)
     task.model.eval()
+    if family == "vqvae":
+        raise InputError(
+            f"{run_dir} holds the first stage of vqvae only; train the priors on it "
+            "(gencodec train vqvae-prior --init .../weights.safetensors) and export that run."
+        )
+    if family == "vqvae-prior":
+        return vqvae.export(task, out, about)
     folders = _recorded(run_dir)
     if pictures is not None:
         folders = {"data": Path(pictures), "validation": None}

@@ -19,7 +19,13 @@ from .models.autoencoder import Autoencoder, AutoencoderConfig
 from .models.denoiser import Denoiser
 from .models.layers import IntConv2d
 
-__all__ = ["autoencoder_model", "autoencoder_tensors", "denoiser_tensors", "training_tables"]
+__all__ = [
+    "autoencoder_model",
+    "autoencoder_tensors",
+    "denoiser_tensors",
+    "stored",
+    "training_tables",
+]
 
 # Parameters that no exported network holds; they travel as tables of the encoder's file.
 TRAINING_ONLY = ("prior_z.", "bank_logits.")
@@ -51,7 +57,7 @@ def autoencoder_tensors(path: Path, model: Autoencoder) -> dict[str, Tensor]:
             values = encoder.file.weight(f"tables/{name}").astype(np.float32)
         else:
             side, role, prefix = PLACES[part]
-            values = _stored(files[side], f"{role}/{prefix}{rest}")
+            values = stored(files[side], f"{role}/{prefix}{rest}")
             layer = model.get_submodule(name.rpartition(".")[0])
             if isinstance(layer, IntConv2d):
                 values = values / 2.0**layer.shift
@@ -90,7 +96,7 @@ def denoiser_tensors(path: Path, model: Denoiser) -> dict[str, Tensor]:
     for name, parameter in model.named_parameters():
         estimates = name.startswith("estimator.")
         place = f"estimate/{name}" if estimates else f"denoise/model.{name}"
-        values = np.array(_stored(file, place), np.float32)
+        values = np.array(stored(file, place), np.float32)
         found[name] = torch.from_numpy(values).reshape(parameter.shape)
     return found
 
@@ -104,7 +110,8 @@ def training_tables(model: nn.Module) -> dict[str, np.ndarray]:
     }
 
 
-def _stored(file: ModelFile, name: str) -> np.ndarray:
+def stored(file: ModelFile, name: str) -> np.ndarray:
+    """A weight of a network by the name that it has there, however it is stored."""
     names = file.weights
     if f"{name}.stored" not in names:
         return file.weight(name)

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from ..entropy import TOTAL, Decoder, Encoder, Tables
 from ..errors import FormatError
 from ..library import Model
+from ..modelfile import ModelFile
 from ..session import Runtime
 from .grid import Span, spans, tiles
 
-__all__ = ["NAME", "WIRE_ID", "Coded", "decode", "encode", "segment_count", "verify"]
+__all__ = ["NAME", "WIRE_ID", "Coded", "decode", "encode", "segment_count", "steps", "verify"]
 
 NAME, WIRE_ID = "autoencoder", 1
 STRIDE = 16  # pixels a position of y
@@ -95,6 +96,10 @@ def verify(
     side = Side(decoder, quality, runtime)
     for data, rows, columns in _layout(segments, width, height):
         _decode_segment(data, rows.size, columns.size, side)
+
+
+def steps(model: ModelFile) -> None:
+    """The quality scale is continuous."""
 
 
 def segment_count(width: int, height: int) -> int:
