@@ -12,6 +12,9 @@ order.
 """
 
 import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -27,9 +30,12 @@ __all__ = ["Side", "decode_segment", "encode_segment"]
 HYPER = 4  # positions of y a position of z
 RESIDUAL_MAX = 30_000  # what the escape code reaches comfortably
 BIT_WORTH = 0.05  # squared steps that one bit is worth; found best on validation pictures
+HELPERS = 4  # threads for networks that run beside entropy coding, for all pictures at once
 QUANTISE_MAX = 12  # residuals up to this are quantised with regard to their bits
 
 Floats = NDArray[np.float32]
+Rows = NDArray[np.uint8]  # rows of the tables of y
+Later = Callable[[], list[Floats]]
 
 
 class Side:
@@ -53,25 +59,41 @@ class Side:
         mix = self.mix.astype(np.float32)[None]
         return self.model.run(role, self.runtime, mix=mix, **feeds)
 
-    def hyper(self, z: NDArray[np.int32], h: int, w: int) -> tuple:
-        """From ``z``: index and mean of pass 1, and features (integer, float) for pass 2."""
+    def hyper(self, z: NDArray[np.int32], h: int, w: int) -> tuple[Rows, Later, Floats]:
+        """From ``z``: rows of pass 1, its mean with features for pass 2, and exact features."""
         z32 = z.astype(np.float32)[None]
         index, exact = self.run("hyper_index", z=z32)
-        mean, features = self.run("hyper_mean", z=z32)
-        return tuple(part[:, :, :h, :w] for part in (index, exact, mean, features))
+        mean = self.later("hyper_mean", z=z32)
+        return index[0, :, :h, :w].astype(np.uint8), mean, exact[:, :, :h, :w]
 
-    def second(self, r1: NDArray[np.int32], y1: Floats, exact: Floats, features: Floats) -> tuple:
-        """Index and mean of pass 2, from what pass 1 gave."""
+    def second(
+        self, r1: NDArray[np.int32], y1: Floats, exact: Floats, features: Floats
+    ) -> tuple[Rows, Later]:
+        """Rows and mean of pass 2, from what pass 1 gave."""
         magnitude = np.minimum(np.abs(r1), self.settings["residual_max"]).astype(np.float32)
         (index,) = self.run("context_index", magnitude=magnitude[None], features=exact)
-        (mean,) = self.run("context_mean", y1=y1[None], features=features)
-        return index[0], mean[0]
+        mean = self.later("context_mean", y1=y1[None], features=features)
+        return index[0].astype(np.uint8), mean
 
-    def shift(self, values: NDArray[np.int32], rows: NDArray[np.int32]) -> Floats:
+    def later(self, role: str, **feeds: NDArray) -> Later:
+        """A network's outputs when asked for; meanwhile, given threads, it runs beside the rest.
+
+        The means are not needed before symbols have been decoded under rows that stand already.
+        """
+        if self.runtime.cores == 1:
+            return lambda: self.run(role, **feeds)
+        return _helpers().submit(self.run, role, **feeds).result
+
+    def shift(self, values: NDArray[np.int32], rows: Rows) -> Floats:
         """Residuals as they are added to the mean: moved a little towards zero, row by row."""
         offsets = self.tables["offset"]  # (rows, 3): for 0, 1 and more
         size = np.minimum(np.abs(values), 2)
         return values - np.sign(values) * offsets[rows, size]
+
+
+@cache
+def _helpers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(HELPERS, "gencodec")
 
 
 def _tables(decoder: Model) -> dict:
@@ -129,12 +151,14 @@ def mixing(position: int, rungs: int) -> NDArray[np.int32]:
     return weights
 
 
+@lru_cache(32)
 def checkerboard(channels: int, h: int, w: int) -> NDArray[np.bool_]:
     """Where pass 1 codes: even positions in the first half of the channels, odd ones after."""
     even = (np.arange(h)[:, None] + np.arange(w)[None, :]) % 2 == 0
     half = channels // 2
     mask = np.empty((channels, h, w), np.bool_)
     mask[:half], mask[half:] = even, ~even
+    mask.flags.writeable = False  # the one array is given to everybody
     return mask
 
 
@@ -152,27 +176,26 @@ def encode_segment(y: Floats, encoder: Model, side: Side) -> tuple[bytes, float]
     coder.put(z.ravel(), _z_rows(choice, settings["z"]), tables["z"])
 
     first = checkerboard(side.channels, h, w)
-    index, exact, mean, features = side.hyper(z, h, w)
+    index, later, exact = side.hyper(z, h, w)
     residuals = []
     for mask in (first, ~first):
-        index32 = np.asarray(index).reshape(y.shape).astype(np.int32)
-        coded = mask & (index32 > 0)
-        mean = np.asarray(mean).reshape(y.shape)
-        rows = index32[coded]
+        coded = mask & (index > 0)
+        rows = index[coded]
+        mean, *features = (part[0, :, :h, :w] for part in later())
         values = _quantise((y - mean)[coded], rows, side)
-        residual = np.zeros(y.shape, np.int32)
-        residual[coded] = values
-        coder.put(values, rows, tables["y"])
         residuals.append(values)
         if mask is first:
+            residual = np.zeros(y.shape, np.int32)
+            residual[coded] = values
             y1 = np.where(first, mean, np.float32(0))
             y1[coded] += side.shift(values, rows)
-            index, mean = side.second(residual, y1, exact, features)
+            index, later = side.second(residual, y1, exact, features[0][None])
+        coder.put(values, rows, tables["y"])
     check = _checksum(choice.ravel(), z.ravel(), *residuals)
     return check + coder.finish(), coder.bits
 
 
-def _quantise(exact: Floats, rows: NDArray[np.int32], side: Side) -> NDArray[np.int32]:
+def _quantise(exact: Floats, rows: Rows, side: Side) -> NDArray[np.int32]:
     """Residuals rounded, or one nearer to zero where that saves more bits than it costs.
 
     The gains make a squared quantisation step worth about the same number of bits everywhere
@@ -210,21 +233,22 @@ def decode_segment(data: bytes, h: int, w: int, side: Side) -> Floats:
 
     shape = (side.channels, h, w)
     first = checkerboard(*shape)
-    index, exact, mean, features = side.hyper(z.reshape(-1, hz, wz), h, w)
+    index, later, exact = side.hyper(z.reshape(-1, hz, wz), h, w)
     residuals = []
     y = np.zeros(shape, np.float32)
     for mask in (first, ~first):
-        index32 = np.asarray(index).reshape(shape).astype(np.int32)
-        coded = mask & (index32 > 0)
-        rows = index32[coded]
+        coded = mask & (index > 0)
+        rows = index[coded]
         values = coder.take(rows, tables["y"])
         residuals.append(values)
-        y = np.where(mask, np.asarray(mean).reshape(shape), y)
+        mean, *features = (part[0, :, :h, :w] for part in later())
+        np.copyto(y, mean, where=mask)
         y[coded] += side.shift(values, rows)
         if mask is first:
             residual = np.zeros(shape, np.int32)
             residual[coded] = values
-            index, mean = side.second(residual, y, exact, features)
+            # A copy, for y goes on while the network may still have to read it.
+            index, later = side.second(residual, y.copy(), exact, features[0][None])
     coder.finish()
     if _checksum(choice, z, *residuals) != data[:2]:
         raise FormatError("The file is damaged: the symbols of a segment do not match their check.")
