@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from . import console
 from .files import PICTURE_SUFFIXES, Job, plan, read, write
@@ -44,6 +45,18 @@ def _size(image: Path | io.BytesIO) -> int:
     metavar="0..100",
     help="0 is the smallest file, 100 the best picture; any number between.",
 )
+@click.option(
+    "--target-size",
+    type=click.IntRange(min=1),
+    metavar="BYTES",
+    help="Take the largest quality whose file has at most so many bytes, instead of -q.",
+)
+@click.option(
+    "--target-bpp",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="B",
+    help="The same, in bits per pixel.",
+)
 @click.option("--denoise", is_flag=True, help="Take the noise out first, which saves its bits.")
 @click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP.")
 @console.device_option
@@ -56,6 +69,8 @@ def command(
     output: str | None,
     codec: str,
     quality: float,
+    target_size: int | None,
+    target_bpp: float | None,
     denoise: bool,
     strip: bool,
     device: str,
@@ -71,6 +86,10 @@ def command(
     """
     from ..codec.api import compress_detailed
 
+    given = click.get_current_context().get_parameter_source("quality")
+    asked = [given is not ParameterSource.DEFAULT, target_size is not None, target_bpp is not None]
+    if sum(asked) > 1:
+        raise click.UsageError("Give one of -q, --target-size and --target-bpp.")
     jobs = plan(
         inputs,
         output,
@@ -79,6 +98,9 @@ def command(
         output_suffixes=(".gnc",),
         force=force,
     )
+
+    def searched(found: float) -> str:
+        return f", quality {found:g}" if target_size is not None or target_bpp is not None else ""
 
     def work(job: Job) -> dict[str, Any]:
         if job.source is not None and job.source.is_file():
@@ -94,6 +116,8 @@ def command(
             strip=strip,
             model=model,
             denoise=denoise,
+            target_size=target_size,
+            target_bpp=target_bpp,
         )
         size = len(result.data)
         source_bytes = _size(image)
@@ -117,7 +141,7 @@ def command(
             "bpp": result.bpp,
             "notes": list(result.notes),
             "line": f"{job.name} -> {job.target_name}: {size:,} bytes, "
-            f"{result.bpp:.3f} bits per pixel",
+            f"{result.bpp:.3f} bits per pixel{searched(result.quality)}",
         }
 
     console.run_jobs(jobs, work, as_json)

@@ -11,9 +11,29 @@ from .pictures import encode, format_of
 __all__ = ["command"]
 
 
+def _four_numbers(
+    ctx: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[int, int, int, int] | None:
+    if value is None:
+        return None
+    try:
+        x, y, width, height = (int(part) for part in value.split(","))
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{value!r} is not four whole numbers X,Y,W,H, such as 0,0,512,512."
+        ) from error
+    return x, y, width, height
+
+
 @click.command("decompress")
 @click.argument("inputs", nargs=-1, required=True, metavar="FILE...")
 @console.output_option
+@click.option(
+    "--region",
+    metavar="X,Y,W,H",
+    callback=_four_numbers,
+    help="Decode this part only: left, top, width and height in pixels.",
+)
 @console.device_option
 @console.threads_option
 @console.model_option
@@ -22,6 +42,7 @@ __all__ = ["command"]
 def command(
     inputs: tuple[str, ...],
     output: str | None,
+    region: tuple[int, int, int, int] | None,
     device: str,
     threads: int | None,
     model: str | None,
@@ -46,7 +67,7 @@ def command(
     formats = {job: format_of(job.target) for job in jobs if job.problem is None}
 
     def work(job: Job) -> dict[str, Any]:
-        image = decompress(read(job), device=device, threads=threads, model=model)
+        image = decompress(read(job), region=region, device=device, threads=threads, model=model)
         data = encode(image, formats[job], job.target_name)
         write(job, data, force)
         return {

@@ -3,6 +3,7 @@
 These are the functions that other programs embed; the command line is written on top of them.
 """
 
+import operator
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from .errors import FormatError, InputError, ModelError
 from .sampling import complete, sample
 from .schemes import SCHEMES, by_name, by_wire_id
 from .session import Runtime
+from .target import largest_quality, limit_of
 
 __all__ = [
     "CODECS",
@@ -115,6 +117,8 @@ def compress(
     strip: bool = False,
     model: str | os.PathLike[str] | None = None,
     denoise: bool = False,
+    target_size: int | None = None,
+    target_bpp: float | None = None,
 ) -> bytes:
     """Compresses a picture to the bytes of a ``.gnc`` file.
 
@@ -129,6 +133,8 @@ def compress(
         strip: leave out ICC profile, EXIF and XMP.
         model: a model file to use instead of the shipped one.
         denoise: take the noise out first, as the function `denoise` does; it costs many bits.
+        target_size, target_bpp: bytes of the whole file, or bits per pixel: the largest quality
+            that fits is searched for, and ``quality`` is not looked at. At most one of them.
 
     Raises:
         InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument.
@@ -150,6 +156,8 @@ def compress(
         strip=strip,
         model=model,
         denoise=denoise,
+        target_size=target_size,
+        target_bpp=target_bpp,
     ).data
 
 
@@ -164,6 +172,8 @@ def compress_detailed(
     strip: bool = False,
     model: str | os.PathLike[str] | None = None,
     denoise: bool = False,
+    target_size: int | None = None,
+    target_bpp: float | None = None,
 ) -> CompressResult:
     """Like `compress`, and tells what was done."""
     scheme = by_name(codec)
@@ -175,13 +185,39 @@ def compress_detailed(
     picture = pixels.load(image, keep_metadata=not strip)
     height, width = picture.rgb.shape[:2]
     container.check_size(width, height)
+    limit = limit_of(target_size, target_bpp, width * height)
     if denoise:
         network = library.default_single("denoiser")
         picture.rgb, _ = denoiser.clean(picture.rgb, network, runtime)
     encoder, decoder = library.default_pair(scheme.NAME, model)
-    hundredths = round(quality * 100)
-    coded = scheme.encode(picture.rgb, hundredths, encoder, decoder, runtime)
+    metadata = _metadata(picture)
+    estimates: dict[int, float] = {}
 
+    def write(hundredths: int) -> bytes:
+        coded = scheme.encode(picture.rgb, hundredths, encoder, decoder, runtime)
+        estimates[hundredths] = coded.estimate_bits
+        header = Header(
+            scheme=scheme.WIRE_ID,
+            flags=Flag.GREY if picture.grey else 0,
+            quality=hundredths,
+            decoder=decoder.file.digest,
+            width=width,
+            height=height,
+        )
+        segments = [container.Chunk(ChunkType.SEGMENT, segment) for segment in coded.segments]
+        return container.write(header, metadata + segments)
+
+    if limit is None:
+        chosen = round(quality * 100)
+        data = write(chosen)
+    else:
+        chosen, data = largest_quality(write, limit)
+    return CompressResult(
+        data, width, height, codec, chosen / 100, picture.notes, estimates[chosen]
+    )
+
+
+def _metadata(picture: pixels.Picture) -> list[container.Chunk]:
     chunks = []
     for kind, payload in (
         (ChunkType.ICC, picture.icc),
@@ -192,19 +228,7 @@ def compress_detailed(
             chunks.append(container.Chunk(kind, payload))
     if picture.alpha is not None:
         chunks.append(container.Chunk(ChunkType.ALPHA, pixels.encode_alpha(picture.alpha)))
-    chunks += [container.Chunk(ChunkType.SEGMENT, segment) for segment in coded.segments]
-    header = Header(
-        scheme=scheme.WIRE_ID,
-        flags=Flag.GREY if picture.grey else 0,
-        quality=hundredths,
-        decoder=decoder.file.digest,
-        width=width,
-        height=height,
-    )
-    data = container.write(header, chunks)
-    return CompressResult(
-        data, width, height, codec, hundredths / 100, picture.notes, coded.estimate_bits
-    )
+    return chunks
 
 
 def decompress(
@@ -221,24 +245,34 @@ def decompress(
 
     Arguments:
         data: bytes, a path or a binary file object.
-        region: not yet supported by any codec.
+        region: x, y, width and height in pixels of the part wanted; only what it takes is decoded.
         device, threads: as for `compress`.
         model: a decoder file, where the shipped ones do not include the one that the file names.
 
     Raises:
-        FormatError: not a file of gencodec, or damaged.
+        FormatError: not a file of gencodec, or damaged where it was looked at.
+        InputError: the region is not inside the picture.
         ModelError: the decoder that the file names is not here.
     """
-    if region is not None:
-        raise InputError("Decoding a region is not supported by this version.")
-    header, metadata, segments = container.read(_bytes(data))
+    raw = _bytes(data)
+    header = container.read_header(raw)
     scheme = by_wire_id(header.scheme)
+    size = header.width, header.height
+    wanted = None
+    if region is not None:
+        region = _region(region, *size)
+        decoder = library.decoder_for(scheme.NAME, header.decoder, model)
+        wanted = set(scheme.segments_of(*size, region, decoder))
+    header, metadata, segments = container.read(raw, wanted)
     decoder = library.decoder_for(scheme.NAME, header.decoder, model)
     runtime = Runtime(device, threads)
     alpha = None
     if ChunkType.ALPHA in metadata:
-        alpha = pixels.decode_alpha(metadata[ChunkType.ALPHA], header.width, header.height)
-    rgb = scheme.decode(segments, header.width, header.height, header.quality, decoder, runtime)
+        alpha = pixels.decode_alpha(metadata[ChunkType.ALPHA], *size)
+    rgb = scheme.decode(segments, *size, header.quality, decoder, runtime, region)
+    if region is not None and alpha is not None:
+        x, y, w, h = region
+        alpha = alpha[y : y + h, x : x + w]
     return pixels.to_image(
         rgb,
         grey=header.grey,
@@ -247,6 +281,22 @@ def decompress(
         exif=metadata.get(ChunkType.EXIF),
         xmp=metadata.get(ChunkType.XMP),
     )
+
+
+def _region(region: Any, width: int, height: int) -> tuple[int, int, int, int]:
+    """A region that is four whole numbers and lies in the picture, or an InputError."""
+    try:
+        x, y, w, h = (operator.index(value) for value in region)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"A region is four whole numbers, x, y, width and height, not {region!r}."
+        ) from error
+    if w < 1 or h < 1 or x < 0 or y < 0 or x + w > width or y + h > height:
+        raise InputError(
+            f"The region {x},{y},{w},{h} is not inside the picture, which has "
+            f"{width} x {height} pixels."
+        )
+    return x, y, w, h
 
 
 def verify(data: Data, *, model: str | os.PathLike[str] | None = None) -> None:

@@ -5,6 +5,7 @@ decoder ever released its file. A decoder that was in a release stays there for 
 """
 
 import json
+import threading
 from dataclasses import dataclass, field
 from functools import cache
 from os import PathLike
@@ -30,6 +31,7 @@ class Model:
     path: Path
     cache: dict = field(default_factory=dict)  # what a scheme derives from the model, once
     _sessions: dict[Runtime, dict[str, Session]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def title(self) -> str:
@@ -38,15 +40,16 @@ class Model:
 
     def run(self, role: str, runtime: Runtime, **feeds: NDArray) -> list[NDArray]:
         """Runs one of the model's networks."""
-        kept = self._sessions.get(runtime)
-        if kept is None:
-            while len(self._sessions) >= SESSIONS_KEPT:
-                self._sessions.pop(next(iter(self._sessions)))
-            kept = self._sessions[runtime] = {}
-        session = kept.get(role)
-        if session is None:
-            exact = role in self.file.about.get("exact", {})
-            session = kept[role] = Session(self.file.role(role), runtime, exact)
+        with self._lock:  # or two threads would open the same session
+            kept = self._sessions.get(runtime)
+            if kept is None:
+                while len(self._sessions) >= SESSIONS_KEPT:
+                    self._sessions.pop(next(iter(self._sessions)))
+                kept = self._sessions[runtime] = {}
+            session = kept.get(role)
+            if session is None:
+                exact = role in self.file.about.get("exact", {})
+                session = kept[role] = Session(self.file.role(role), runtime, exact)
         return session.run(**feeds)
 
 

@@ -20,6 +20,8 @@ __all__ = ["raw_mode", "to_planes"]
 
 Bytes = NDArray[np.uint8]
 
+STRIP = 2**22  # pixels that are taken from Pillow at a time
+
 
 def raw_mode(image: Image.Image) -> str:
     """How a file not yet loaded holds its samples, in Pillow's words ("RGB;16B"), or ""."""
@@ -55,34 +57,47 @@ def to_planes(image: Image.Image, raw: str, notes: list[str]) -> tuple[Bytes, By
     if ";16" in raw:
         notes.append("16-bit samples were converted to 8-bit.")  # by Pillow, when it loaded them
     if mode in ("1", "L"):
-        grey = np.asarray(image.convert("L"))
+        grey = _samples(image if mode == "L" else image.convert("L"))
         if not isinstance(clear, int):
             return grey, None
         # Of a PNG below 8 bits Pillow stretches the samples, but not the level that is clear.
         level = 255 * bool(clear) if mode == "1" else clear * {"L;2": 85, "L;4": 17}.get(raw, 1)
         return grey, _alpha(grey == level)
     if mode in ("LA", "La"):
-        both = np.asarray(image.convert("LA"))
+        both = _samples(image if mode == "LA" else image.convert("LA"))
         return both[..., 0], both[..., 1]
     if mode == "RGB":
-        rgb = np.asarray(image)
+        rgb = _samples(image)
         if not isinstance(clear, tuple) or len(clear) != 3:
             return rgb, None
         colour = [value >> 8 for value in clear] if ";16" in raw else clear
         return rgb, _alpha((rgb == colour).all(axis=2))
     if mode in ("RGBA", "RGBa"):
-        planes = np.asarray(image.convert("RGBA"))
+        planes = _samples(image if mode == "RGBA" else image.convert("RGBA"))
         # Pillow has no other mode for grey and alpha of 16 bits.
         return (planes[..., 0], planes[..., 3]) if raw.startswith("LA") else (planes, None)
     if mode in ("P", "PA"):
         # A copy, because convert() writes the transparency into the palette of its source.
         target = "RGBA" if image.has_transparency_data else "RGB"
-        return np.asarray(image.copy().convert(target)), None
+        return _samples(image.copy().convert(target)), None
     if mode in ("CMYK", "LAB", "HSV", "YCbCr", "RGBX"):
         if mode in ("CMYK", "LAB", "HSV"):
             notes.append(f"{mode} colours were converted to RGB.")
-        return np.asarray(_cmyk_to_rgb(image) if mode == "CMYK" else image.convert("RGB")), None
+        return _samples(_cmyk_to_rgb(image) if mode == "CMYK" else image.convert("RGB")), None
     raise InputError(f"The picture's mode {mode} is not supported; convert it to RGB first.")
+
+
+def _samples(image: Image.Image) -> Bytes:
+    """``np.asarray(image)``, which would hold a large picture three times over, by strips."""
+    width, height = image.size
+    if width * height <= STRIP:
+        return np.asarray(image)
+    planes = np.empty((height, width, *np.asarray(image.crop((0, 0, 1, 1))).shape[2:]), np.uint8)
+    rows = max(1, STRIP // width)
+    for top in range(0, height, rows):
+        bottom = min(height, top + rows)
+        planes[top:bottom] = np.asarray(image.crop((0, top, width, bottom)))
+    return planes
 
 
 def _alpha(clear: NDArray[np.bool_]) -> Bytes:

@@ -15,30 +15,28 @@ Example:
     'L'
 """
 
-import importlib
 import io
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from .alpha import decode_alpha, encode_alpha, fill_hidden
 from .container import check_size
-from .errors import GencodecError, InputError
+from .errors import InputError
 from .modes import raw_mode, to_planes
+from .opening import file_name, one_sentence, open_picture
 
 __all__ = ["Picture", "decode_alpha", "encode_alpha", "load", "pad_to", "to_image"]
 
 Bytes = NDArray[np.uint8]
 
 WANTED = "a uint8 array of shape (H, W), (H, W, 3) or (H, W, 4)"
+STRIP = 2**22  # pixels that are handed to Pillow at a time
 EXIF_PREFIX = b"Exif\0\0"  # how JPEG marks EXIF; Pillow expects it, the container leaves it out
-HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 ORIENTATION = 0x0112
 # The tags of a TIFF that tell of the picture; the others tell of how its samples were stored.
 TIFF_TEXT_TAGS = (270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 33432)
@@ -82,23 +80,23 @@ def load(image: Any, keep_metadata: bool = True) -> Picture:
     if isinstance(image, np.ndarray):
         return _from_array(image)
     if isinstance(image, Image.Image):
-        with _one_sentence(_file_name(image, "filename")):
+        with one_sentence(file_name(image, "filename")):
             return _from_pillow(image, keep_metadata)
     if isinstance(image, str | os.PathLike):
         # U+FFFD for what is not text, so that the error can be printed everywhere.
         name = os.fsencode(image).decode("utf-8", "replace")
-        with _one_sentence(name):
+        with one_sentence(name):
             if os.path.isdir(image):
                 raise InputError(f"{name} is a folder; name the files in it.")
-            with _open(image, name) as opened:
+            with open_picture(image, name) as opened:
                 return _from_pillow(opened, keep_metadata)
     if hasattr(image, "read"):
-        name = _file_name(image, "name")
-        with _one_sentence(name):
+        name = file_name(image, "name")
+        with one_sentence(name):
             data = image.read()
             if not isinstance(data, bytes):
                 raise InputError(f"{name} is not open in binary mode; open it with 'rb'.")
-            with _open(io.BytesIO(data), name) as opened:
+            with open_picture(io.BytesIO(data), name) as opened:
                 return _from_pillow(opened, keep_metadata)
     hint = "; wrap bytes in io.BytesIO" if isinstance(image, bytes | bytearray | memoryview) else ""
     raise InputError(
@@ -126,12 +124,18 @@ def to_image(
         icc, exif, xmp: go to the keys ``icc_profile``, ``exif`` and ``xmp`` of ``.info``, as
             Pillow's own plugins put them.
     """
-    planes = rgb
-    if grey and rgb.ndim == 3:
-        planes = ((rgb.sum(axis=2, dtype=np.uint16) + 1) // 3).astype(np.uint8)
-    if alpha is not None:
-        planes = np.dstack([planes, alpha])
-    image = Image.fromarray(planes).copy()  # of its own memory: fromarray may share that of planes
+    channels = (1 if grey else 3) + (alpha is not None)
+    mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
+    height, width = rgb.shape[:2]
+    image = Image.new(mode, (width, height))
+    rows = max(1, STRIP // width)
+    for top in range(0, height, rows):  # in strips, so that no second copy of all is ever held
+        planes = rgb[top : top + rows]
+        if grey and rgb.ndim == 3:
+            planes = ((planes.sum(axis=2, dtype=np.uint16) + 1) // 3).astype(np.uint8)
+        if alpha is not None:
+            planes = np.dstack([planes, alpha[top : top + rows]])
+        image.paste(Image.fromarray(np.ascontiguousarray(planes)), (0, top))
     if icc:
         image.info["icc_profile"] = icc
     if exif:
@@ -152,71 +156,6 @@ def pad_to(planes: Bytes, multiple: int) -> Bytes:
     if not bottom and not right:
         return planes
     return np.pad(planes, [(0, bottom), (0, right)] + [(0, 0)] * (planes.ndim - 2), mode="edge")
-
-
-# --- opening ------------------------------------------------------------------------------------
-
-
-def _file_name(image: Any, attribute: str) -> str:
-    name = getattr(image, attribute, None)
-    return name if isinstance(name, str) and name else "The input"
-
-
-def _open(source: Any, name: str) -> Image.Image:
-    try:
-        return Image.open(source)
-    except UnidentifiedImageError:
-        head = _head(source)
-        if not head:
-            raise InputError(f"{name} is empty; copy or download it again.") from None
-        if head[4:8] != b"ftyp" or head[8:12] not in HEIC_BRANDS:
-            raise
-    # Pillow does not know of pillow-heif until somebody has registered it.
-    try:
-        importlib.import_module("pillow_heif").register_heif_opener()
-    except ImportError:
-        raise InputError(
-            f"{name} is a HEIC picture; the plugin pillow-heif reads it: pip install pillow-heif."
-        ) from None
-    return Image.open(source)
-
-
-def _head(source: Any) -> bytes:
-    if isinstance(source, io.BytesIO):
-        return source.getvalue()[:16]
-    with open(source, "rb") as file:
-        return file.read(16)
-
-
-@contextmanager
-def _one_sentence(name: str) -> Generator[None, None, None]:
-    """Turns what Pillow raises into an `InputError` that names the file.
-
-    Pillow's plugins raise nearly anything for a hostile file (struct.error, ZeroDivisionError,
-    KeyError ...), so whatever it is, the picture is what is wrong.
-    """
-    try:
-        yield
-    except GencodecError:
-        raise
-    except FileNotFoundError as error:
-        raise InputError(f"{name} does not exist; check its name.") from error
-    except UnidentifiedImageError as error:
-        raise InputError(
-            f"{name} is not a picture that Pillow can read; convert it to PNG or JPEG first."
-        ) from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(
-            f"{name} has more pixels than Pillow opens without being told to; scale it down, or"
-            " raise PIL.Image.MAX_IMAGE_PIXELS if you trust the file."
-        ) from error
-    except MemoryError as error:
-        raise InputError(f"{name} does not fit into memory; scale it down first.") from error
-    except Exception as error:
-        if isinstance(error, OSError) and error.strerror:
-            raise InputError(f"{name} cannot be read: {error.strerror}.") from error
-        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise InputError(f"{name} is damaged and cannot be read ({reason}).") from error
 
 
 # --- arrays and Pillow images to a Picture --------------------------------------------------------

@@ -13,7 +13,8 @@ from PIL import Image
 
 from gencodec.codec import api, container, library, metrics
 from gencodec.codec.errors import FormatError, GencodecError
-from gencodec.codec.schemes import SCHEMES, autoencoder, by_name, by_wire_id, grid, vqvae
+from gencodec.codec.schemes import SCHEMES, by_name, by_wire_id, grid, vqvae
+from gencodec.codec.schemes import picture as picture_module
 from gencodec.codec.session import Runtime
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -91,28 +92,46 @@ def test_written_with_one_configuration_read_with_every_other(
 
 
 @each_model
+def test_tiles_do_not_show(
+    codec: str, model: Path | None, photo: NDArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Coded in tiles and in one piece, by whatever tiles, a picture is the same."""
+    scheme = by_name(codec)
+    encoder, decoder = pair(codec, model)
+    picture = np.ascontiguousarray(np.tile(photo, (4, 2, 1))[:900, :800])
+    coded = scheme.encode(picture, 5000, encoder, decoder, RUNTIMES[0])
+    shape = (800, 900, 5000)
+    whole = scheme.decode(coded.segments, *shape, decoder, RUNTIMES[0])
+    monkeypatch.setattr(grid, "WHOLE", 0)
+    for group, runtime in ((1, RUNTIMES[0]), (2, RUNTIMES[1])):
+        monkeypatch.setattr(grid, "GROUP", group)
+        assert differ(whole, scheme.decode(coded.segments, *shape, decoder, runtime)) <= 1
+        again = scheme.encode(picture, 5000, encoder, decoder, runtime)
+        assert differ(whole, scheme.decode(again.segments, *shape, decoder, RUNTIMES[0])) <= 1
+        assert abs(again.estimate_bits / coded.estimate_bits - 1) < 1e-3
+
+
+@each_model
 def test_segments_and_tiles_in_another_order(
     codec: str, model: Path | None, photo: NDArray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scheme = by_name(codec)
     encoder, decoder = pair(codec, model)
-    picture = np.ascontiguousarray(np.tile(photo, (2, 2, 1))[:280, :800])
+    picture = np.ascontiguousarray(np.tile(photo, (2, 2, 1))[:560, :800])
     coded = scheme.encode(picture, 5000, encoder, decoder, RUNTIMES[0])
-    shape = (800, 280, 5000)
+    shape = (800, 560, 5000)
     whole = scheme.decode(coded.segments, *shape, decoder, RUNTIMES[0])
     monkeypatch.setattr(grid, "WHOLE", 0)
-    monkeypatch.setattr(grid, "TILE", 16)
-    tiled = scheme.decode(coded.segments, *shape, decoder, RUNTIMES[1])
-    assert differ(whole, tiled) <= 1
-    layout, tiles = autoencoder._layout, grid.tiles
-    monkeypatch.setattr(autoencoder, "_layout", lambda *a: layout(*a)[::-1])
+    monkeypatch.setattr(grid, "GROUP", 1)
     monkeypatch.setattr(vqvae, "TOGETHER", 1)
+    tiles, overlapping = grid.tiles, grid.overlapping
     monkeypatch.setattr(scheme, "tiles", lambda *a: tiles(*a)[::-1])
+    for module in (scheme, picture_module):
+        monkeypatch.setattr(module, "overlapping", lambda *a: overlapping(*a)[::-1])
     turned = scheme.decode(coded.segments, *shape, decoder, RUNTIMES[0])
     assert differ(whole, turned) <= 1
-    again = scheme.encode(picture, 5000, encoder, decoder, RUNTIMES[0])  # written in tiles
-    assert differ(whole, scheme.decode(again.segments, *shape, decoder, RUNTIMES[2])) <= 40
-    assert abs(len(b"".join(again.segments)) / len(b"".join(coded.segments)) - 1) < 0.01
+    again = scheme.encode(picture, 5000, encoder, decoder, RUNTIMES[0])
+    assert differ(whole, scheme.decode(again.segments, *shape, decoder, RUNTIMES[0])) <= 1
 
 
 @each_model
@@ -213,13 +232,36 @@ def test_segments_cover_an_axis_once(length: int) -> None:
     assert all(16 < span.size <= 48 for span in cut) or length <= 48
 
 
-@pytest.mark.parametrize("size", [(1, 1), (200, 1), (130, 129), (64, 300)])
-def test_tiles_cover_the_grid_once(size: tuple[int, int]) -> None:
-    seen = np.zeros(size, int)
-    for tile in grid.tiles(*size, halo=5):
-        rows, columns = tile.outer
-        part = np.zeros((1, rows.size, columns.size), int)
-        part[tile.source] = 1
-        assert part[tile.source].shape[1:] == seen[tile.target[1:]].shape
-        seen[tile.target[1:]] += 1
-    assert np.all(seen == 1)
+@pytest.mark.parametrize("size", [(1, 1), (200, 1), (130, 129), (64, 300), (33, 900)])
+@pytest.mark.parametrize("whole", [0, grid.WHOLE])
+def test_tiles_cover_the_grid_once(
+    size: tuple[int, int], whole: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grid, "WHOLE", whole)
+    parts = [grid.Box(grid.Span(0, size[0]), grid.Span(0, size[1]))]
+    parts.append(grid.Box(grid.Span(size[0] // 3, size[0]), grid.Span(0, size[1] // 2 + 1)))
+    places = grid.boxes(*size)
+    for part in parts:
+        seen, cut = np.zeros(size, int), grid.tiles(*size, 5, part)
+        for tile in cut:
+            inside = np.zeros(tile.outer.size, int)
+            inside[tile.inner.within(tile.outer)] = 1
+            assert inside.sum() == tile.inner.size[0] * tile.inner.size[1]
+            seen[tile.inner.within(parts[0])] += 1
+            # Every segment is looked into that the network sees, and none that it does not.
+            seeing = np.zeros(size, int)
+            for number in grid.overlapping(*size, tile.outer):
+                assert seeing[places[number].within(parts[0])].sum() == 0
+                seeing[places[number].within(parts[0])] = 1
+            assert seeing[tile.outer.within(parts[0])].all()
+        wanted = np.zeros(size, int)
+        wanted[part.within(parts[0])] = 1
+        assert np.array_equal(seen, wanted)
+
+
+def test_whole_tiles_are_made_of_whole_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer codes the segments of a tile as soon as it has them."""
+    monkeypatch.setattr(grid, "WHOLE", 0)
+    for size in ((300, 170), (97, 500)):
+        met = [n for tile in grid.tiles(*size, 5) for n in grid.overlapping(*size, tile.inner)]
+        assert sorted(met) == list(range(len(grid.boxes(*size))))

@@ -206,7 +206,7 @@ def test_integer_layers_give_integers_below_their_bound() -> None:
 
 
 def test_mixing_weights_match_the_runtime() -> None:
-    from gencodec.codec.schemes.autoencoder import mixing
+    from gencodec.codec.schemes.latents import mixing
 
     for position in (0, 1, 255, 256, 700, 1791, 1792):
         weights = mix_of(torch.tensor([position / 1792]), 8)[0]
@@ -266,3 +266,38 @@ def test_wrong_settings_and_folders_are_named(folder: Path, tmp_path: Path) -> N
         train.run("autoencoder", tmp_path, 1, tmp_path / "out")
     with pytest.raises(InputError, match="not a folder"):
         train.run("autoencoder", tmp_path / "absent", 1, tmp_path / "out")
+
+
+def test_shuffles_become_strides() -> None:
+    """The same sums, without a transposition, and weights that come back as they were."""
+    from gencodec.training.onnxfile import strided
+    from gencodec.training.shipped import unstrided
+
+    nn = torch.nn
+    network = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(48, 5, 3, padding=1))
+    network = nn.Sequential(network, nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(20, 7, 1)))
+    other = strided(network)
+    assert not any(isinstance(part, nn.PixelUnshuffle) for part in other.modules())
+    x = torch.randn(2, 3, 32, 48)
+    assert torch.allclose(network(x), other(x), atol=1e-6)
+    for (name, old), (same, new) in zip(
+        network.named_parameters(), other.named_parameters(), strict=True
+    ):
+        assert name == same
+        assert torch.equal(unstrided(new, old.shape), old)
+
+
+def test_halos_cover_what_the_networks_see() -> None:
+    """Blocks that were never trained add nothing; with random weights every one counts."""
+    from gencodec.training.exports.autoencoder import _halos
+    from gencodec.training.models.autoencoder import Autoencoder, AutoencoderConfig
+
+    small = {"y": 16, "z": 8, "banks": 1, "ea": (48, 16, 16), "es": (48, 16, 16), "mean": 8}
+    found = []
+    for deep in ((0, 0, 0), (2, 3, 2), (1, 1, 5)):
+        config = AutoencoderConfig(**small, context=8, index=8, na=deep, ns=deep)  # type: ignore
+        model = Autoencoder(config)
+        for parameter in (*model.g_a.parameters(), *model.g_s.parameters()):
+            torch.nn.init.normal_(parameter, std=0.1)
+        found.append(_halos(model))
+    assert found == [(1, 1), (5, 5), (6, 6)]

@@ -11,7 +11,8 @@ from PIL import Image
 from gencodec.codec import api, container, library
 from gencodec.codec.entropy import Decoder, Encoder
 from gencodec.codec.errors import FormatError
-from gencodec.codec.schemes import vqvae
+from gencodec.codec.schemes import grid, vqvae
+from gencodec.codec.schemes import picture as picture_module
 from gencodec.codec.session import Runtime
 
 (MODEL,) = (Path(__file__).parent / "golden" / "vqvae-0").glob("*-encoder.onnx")
@@ -27,7 +28,8 @@ def codes_of(data: bytes) -> NDArray[np.int32]:
     _, decoder = library.default_pair("vqvae", MODEL)
     header, _, segments = container.read(data)
     levels = vqvae.levels_sent(header.quality, decoder)
-    ((_, codes),) = vqvae._decoded(segments, header.width, header.height, levels, decoder)
+    places = grid.boxes(*picture_module.positions(header.width, header.height))
+    (codes,) = vqvae._decoded(segments, places, [0], levels, decoder)
     return codes
 
 

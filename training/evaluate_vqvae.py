@@ -7,6 +7,7 @@ import numpy as np
 
 from ..codec import library
 from ..codec.schemes import vqvae
+from ..codec.schemes.grid import Box, Span, boxes
 from ..codec.schemes.pixelcnn import TOTAL, Field, priors
 from ..codec.session import Runtime
 from .data import Pixels
@@ -27,9 +28,10 @@ def savings(pictures: list[Pixels], model: Path | None = None) -> dict:
     counts, bits = np.zeros((levels, codes)), np.zeros(levels)
     for rgb in pictures:
         z = vqvae.latent(rgb, encoder, decoder, runtime)
-        for places in vqvae.batches(rgb.shape[1], rgb.shape[0]):
-            field = Field(priors(decoder), [(rows.size, columns.size) for rows, columns in places])
-            parts = [z[:, r.start : r.end, c.start : c.end] for r, c in places]
+        whole = Box(Span(0, z.shape[1]), Span(0, z.shape[2]))
+        for places in vqvae.batches(boxes(*z.shape[1:])):
+            field = Field(priors(decoder), [box.size for box in places])
+            parts = [z[:, *box.within(whole)] for box in places]
             for level, found, frequencies, _ in vqvae.search(
                 field, parts, levels, encoder, decoder
             ):

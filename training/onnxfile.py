@@ -1,5 +1,6 @@
 """Writes model files: networks to ONNX roles, weights stored small, tables beside them."""
 
+import copy
 import json
 import tempfile
 import warnings
@@ -11,10 +12,11 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from torch.nn import functional as F
 
 from ..codec.modelfile import KEY
 
-__all__ = ["OPSET", "export_role", "write_model"]
+__all__ = ["OPSET", "export_role", "strided", "write_model"]
 
 OPSET, IR_VERSION = 18, 10  # what onnxruntime has read since 2024
 SMALL = 1000  # weights up to this many numbers stay float32
@@ -67,6 +69,35 @@ def export_role(
         node.doc_string = ""
     _shrink(graph, store, coarse)
     return onnx.compose.add_prefix_graph(graph, f"{role}/")
+
+
+def strided(network: torch.nn.Module) -> torch.nn.Module:
+    """A copy in which a convolution behind a `torch.nn.PixelUnshuffle` is one with a stride.
+
+    The sums are the same; the shuffle would be exported as a transposition of six axes, each of
+    which costs onnxruntime as much time as several convolutions. Weights keep their names, and
+    `torch.nn.functional.pixel_unshuffle` gives them their old shape.
+    """
+    network = copy.deepcopy(network)
+    for part in [part for part in network.modules() if isinstance(part, torch.nn.Sequential)]:
+        for place in range(len(part) - 1):
+            shuffle, old = part[place], part[place + 1]
+            if not isinstance(shuffle, torch.nn.PixelUnshuffle):
+                continue
+            assert isinstance(old, torch.nn.Conv2d) and old.stride == (1, 1) and old.groups == 1
+            assert isinstance(old.padding, tuple)
+            side, (height, width) = shuffle.downscale_factor, old.kernel_size
+            new = torch.nn.Conv2d(
+                old.in_channels // side**2,
+                old.out_channels,
+                (side * height, side * width),
+                stride=side,
+                padding=(side * old.padding[0], side * old.padding[1]),
+            )
+            new.weight = torch.nn.Parameter(F.pixel_shuffle(old.weight.detach(), side))
+            new.bias = old.bias
+            part[place], part[place + 1] = torch.nn.Identity(), new
+    return network
 
 
 def _shrink(graph: onnx.GraphProto, store: str, coarse: tuple[str, ...]) -> None:

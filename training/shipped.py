@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..codec.errors import InputError
 from ..codec.library import default_pair
@@ -25,6 +26,7 @@ __all__ = [
     "denoiser_tensors",
     "stored",
     "training_tables",
+    "unstrided",
 ]
 
 # Parameters that no exported network holds; they travel as tables of the encoder's file.
@@ -63,7 +65,7 @@ def autoencoder_tensors(path: Path, model: Autoencoder) -> dict[str, Tensor]:
                 values = values / 2.0**layer.shift
                 if rest.endswith("bias"):
                     values = values / layer.bias_unit
-        tensor = torch.from_numpy(np.array(values, np.float32))
+        tensor = unstrided(torch.from_numpy(np.array(values, np.float32)), parameter.shape)
         if tensor.shape != parameter.shape:
             raise InputError(
                 f"{path} is of a network with other settings: {name} is {tuple(tensor.shape)} "
@@ -108,6 +110,15 @@ def training_tables(model: nn.Module) -> dict[str, np.ndarray]:
         for name, parameter in model.named_parameters()
         if name.startswith(TRAINING_ONLY)
     }
+
+
+def unstrided(weight: Tensor, shape: torch.Size) -> Tensor:
+    """A weight as the network has it, where `onnxfile.strided` put a stride into it."""
+    if weight.ndim == len(shape) == 4 and weight.shape[2] > shape[2]:
+        side = weight.shape[2] // shape[2]
+        if weight.shape[2] % side == 0 == weight.shape[3] % side:
+            return F.pixel_unshuffle(weight, side)
+    return weight
 
 
 def stored(file: ModelFile, name: str) -> np.ndarray:

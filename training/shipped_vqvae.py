@@ -12,7 +12,7 @@ from ..codec.modelfile import ModelFile
 from ..codec.schemes.pixelcnn import UNIT
 from .models.pixelcnn import IntLayer, LevelPrior, Priors
 from .models.vqvae import Vqvae
-from .shipped import stored
+from .shipped import stored, unstrided
 
 __all__ = ["prior_tensors", "vqvae_tensors"]
 
@@ -29,7 +29,8 @@ def vqvae_tensors(path: Path, model: Vqvae) -> dict[str, Tensor]:
         part, _, rest = name.partition(".")
         analysis = part == "g_a"
         file, role = (encoder.file, "analysis") if analysis else (decoder.file, "synthesis")
-        values = stored(file, f"{role}/{part}.{rest}")
+        values = np.array(stored(file, f"{role}/{part}.{rest}"), np.float32)
+        values = unstrided(torch.from_numpy(values), parameter.shape).numpy()
         found[name] = _checked(path, name, values, parameter)
     vectors = decoder.file.table("codevectors").astype(np.float32)
     found["codebooks.codevectors"] = _checked(

@@ -1,49 +1,51 @@
 """The ``autoencoder`` scheme: pixels <-> entropy segments, with the networks of a model pair.
 
-What a segment holds, in coding order: for each position of ``z`` the prior it was coded under,
-``z``, the first half of ``y``'s residuals (a checkerboard), the second half. Table rows come from
-exact integer networks fed with decoded integers; means are float and touch pixels alone. A
-residual whose row is 0 is not coded: it is zero on both sides.
-
-A segment stands alone (no network looks across its border on the entropy side), so segments can
-be decoded in any order. Analysis and synthesis do look across: they run over the whole picture
-in tiles that overlap by their receptive field.
+Analysis and synthesis run in tiles that overlap by their receptive field, so that a result does
+not depend on the tiling; what is inside a segment is `latents`' business, and how a picture is
+gone through `picture`'s.
 
 ``training/models/autoencoder.py`` holds the networks and the references.
 """
 
-import zlib
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..entropy import TOTAL, Decoder, Encoder, Tables
-from ..errors import FormatError
 from ..library import Model
 from ..modelfile import ModelFile
 from ..session import Runtime
-from .grid import Span, spans, tiles
+from .grid import Tile, boxes, overlapping, tiles
+from .latents import Side, decode_segment, encode_segment
+from .picture import (
+    Coded,
+    Region,
+    Windows,
+    ahead,
+    check_count,
+    covering,
+    crop,
+    paste,
+    positions,
+    segment_count,
+    segments_of,
+)
 
-__all__ = ["NAME", "WIRE_ID", "Coded", "decode", "encode", "segment_count", "steps", "verify"]
+__all__ = [
+    "NAME",
+    "WIRE_ID",
+    "Coded",
+    "decode",
+    "encode",
+    "segment_count",
+    "segments_of",
+    "steps",
+    "verify",
+]
 
 NAME, WIRE_ID = "autoencoder", 1
-STRIDE = 16  # pixels a position of y
-HYPER = 4  # positions of y a position of z
-RESIDUAL_MAX = 30_000  # what the escape code reaches comfortably
-BIT_WORTH = 0.05  # squared steps that one bit is worth; found best on validation pictures
-QUANTISE_MAX = 12  # residuals up to this are quantised with regard to their bits
 
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Coded:
-    """A picture's segments, and the bits that the model itself reckons for them."""
-
-    segments: list[bytes]
-    estimate_bits: float
 
 
 def encode(
@@ -51,13 +53,14 @@ def encode(
 ) -> Coded:
     """Compresses pixels ``(H, W, 3)`` at ``quality`` (hundredths, 0..10000)."""
     side = Side(decoder, quality, runtime)
-    y = _analysis(rgb, encoder, side)
-    segments, estimate = [], 0.0
-    for rows in spans(y.shape[1]):
-        for columns in spans(y.shape[2]):
-            part = y[:, rows.start : rows.end, columns.start : columns.end]
-            data, bits = _encode_segment(part, encoder, side)
-            segments.append(data)
+    rows, columns = positions(rgb.shape[1], rgb.shape[0])
+    places = boxes(rows, columns)
+    segments, estimate = [b""] * len(places), 0.0
+    cut = tiles(rows, columns, encoder.file.settings["halo"])
+    for tile, y in ahead(lambda tile: _analysis(rgb, tile, encoder, side), cut, runtime):
+        for number in overlapping(rows, columns, tile.inner):
+            r, c = places[number].within(tile.inner)
+            segments[number], bits = encode_segment(y[:, r, c], encoder, side)
             estimate += bits
     return Coded(segments, estimate)
 
@@ -69,19 +72,33 @@ def decode(
     quality: int,
     decoder: Model,
     runtime: Runtime,
+    region: Region | None = None,
 ) -> NDArray[np.uint8]:
-    """Pixels ``(height, width, 3)`` of what `encode` wrote.
+    """Pixels ``(height, width, 3)`` of what `encode` wrote, or of a region of it.
+
+    Arguments:
+        region: x, y, width and height in pixels, inside the picture; of the segments only those
+            that `segments_of` names are looked at.
 
     Raises:
         FormatError: a segment is missing or damaged.
     """
     side = Side(decoder, quality, runtime)
-    y = np.empty((side.channels, -(-height // STRIDE), -(-width // STRIDE)), np.float32)
-    for data, rows, columns in _layout(segments, width, height):
-        y[:, rows.start : rows.end, columns.start : columns.end] = _decode_segment(
-            data, rows.size, columns.size, side
-        )
-    return _synthesis(y, width, height, side)
+    rows, columns = check_count(segments, width, height)
+    x, y, w, h = region or (0, 0, width, height)
+    part = covering((x, y, w, h))  # in positions
+    rgb = np.empty((h, w, 3), np.uint8)
+    cut = tiles(rows, columns, side.settings["halo"], part)
+    places = boxes(rows, columns)
+
+    def latents(numbers: list[int]) -> Iterator[Floats]:
+        return (decode_segment(segments[n], *places[n].size, side) for n in numbers)
+
+    windows = Windows((rows, columns), cut, latents)
+    for tile, window in ahead(windows.window, cut, runtime):
+        (pixels,) = side.run("synthesis", y=window[None])
+        paste(pixels[0], tile, rgb, x, y)
+    return rgb
 
 
 def verify(
@@ -94,279 +111,18 @@ def verify(
 ) -> None:
     """Decodes the symbols of every segment and checks them, without making pixels."""
     side = Side(decoder, quality, runtime)
-    for data, rows, columns in _layout(segments, width, height):
-        _decode_segment(data, rows.size, columns.size, side)
+    places = boxes(*check_count(segments, width, height))
+    for data, box in zip(segments, places, strict=True):
+        decode_segment(data, *box.size, side)
 
 
 def steps(model: ModelFile) -> None:
     """The quality scale is continuous."""
 
 
-def segment_count(width: int, height: int) -> int:
-    """The number of segments of a picture."""
-    return len(spans(-(-height // STRIDE))) * len(spans(-(-width // STRIDE)))
-
-
-def _layout(segments: list[bytes], width: int, height: int) -> list[tuple[bytes, Span, Span]]:
-    if len(segments) != segment_count(width, height):
-        raise FormatError(
-            f"The file is damaged: it holds {len(segments)} segments where a picture of "
-            f"{width}x{height} has {segment_count(width, height)}."
-        )
-    places = [
-        (rows, columns)
-        for rows in spans(-(-height // STRIDE))
-        for columns in spans(-(-width // STRIDE))
-    ]
-    return [(data, *place) for data, place in zip(segments, places, strict=True)]
-
-
-class Side:
-    """What both directions share for one picture: tables, place on the quality ladder, runtime."""
-
-    def __init__(self, decoder: Model, quality: int, runtime: Runtime) -> None:
-        self.model, self.runtime = decoder, runtime
-        self.settings = decoder.file.settings
-        self.channels: int = self.settings["y"]
-        self.mix = mixing(ladder_position(self.settings["ladder"], quality), self.settings["rungs"])
-        self.tables = _tables(decoder)
-        # The choice of a prior for z has its own table, mixed by integers like all else.
-        weights = self.mix.astype(np.int64)
-        choice = weights @ decoder.file.table("bank").astype(np.int64) // 256
-        choice[np.argmax(choice)] += 2**16 - 1 - choice.sum()
-        self.choice = Tables(
-            np.array([0]), np.array([choice.size + 1]), np.concatenate([choice, [1]])
-        )
-
-    def run(self, role: str, **feeds: NDArray) -> list[Floats]:
-        mix = self.mix.astype(np.float32)[None]
-        return self.model.run(role, self.runtime, mix=mix, **feeds)
-
-    def hyper(self, z: NDArray[np.int32], h: int, w: int) -> tuple:
-        """From ``z``: index and mean of pass 1, and features (integer, float) for pass 2."""
-        z32 = z.astype(np.float32)[None]
-        index, exact = self.run("hyper_index", z=z32)
-        mean, features = self.run("hyper_mean", z=z32)
-        return tuple(part[:, :, :h, :w] for part in (index, exact, mean, features))
-
-    def second(self, r1: NDArray[np.int32], y1: Floats, exact: Floats, features: Floats) -> tuple:
-        """Index and mean of pass 2, from what pass 1 gave."""
-        magnitude = np.minimum(np.abs(r1), self.settings["residual_max"]).astype(np.float32)
-        (index,) = self.run("context_index", magnitude=magnitude[None], features=exact)
-        (mean,) = self.run("context_mean", y1=y1[None], features=features)
-        return index[0], mean[0]
-
-    def shift(self, values: NDArray[np.int32], rows: NDArray[np.int32]) -> Floats:
-        """Residuals as they are added to the mean: moved a little towards zero, row by row."""
-        offsets = self.tables["offset"]  # (rows, 3): for 0, 1 and more
-        size = np.minimum(np.abs(values), 2)
-        return values - np.sign(values) * offsets[rows, size]
-
-
-def _tables(decoder: Model) -> dict:
-    """The decoder's tables, made once a process."""
-    made = decoder.cache
-    if not made:
-        file = decoder.file
-        for name in ("y", "z"):
-            made[name] = Tables(
-                file.table(f"{name}_low"), file.table(f"{name}_size"), file.table(f"{name}_freq")
-            )
-        made["offset"] = file.table("offset").astype(np.float32)
-        made["y_bits"] = _magnitude_bits(made["y"])
-        made["z_cost"] = _dense_cost(made["z"], decoder.file.settings["z_max"])
-    return made
-
-
-def _magnitude_bits(tables: Tables) -> Floats:
-    """Bits of the values ``0 .. QUANTISE_MAX`` in each row of ``y``, as far as the row reaches."""
-    bits = np.empty((len(tables), QUANTISE_MAX + 1), np.float32)
-    for row in range(len(tables)):
-        cost = -np.log2(tables.row(row) / TOTAL)
-        place = np.minimum(np.arange(QUANTISE_MAX + 1) - tables.low[row], cost.size - 1)
-        bits[row] = cost[place]
-    return bits
-
-
-def _dense_cost(tables: Tables, largest: int) -> Floats:
-    """Bits of each value ``-largest..largest`` in each row, for choosing a prior."""
-    cost = np.empty((len(tables), 2 * largest + 1), np.float32)
-    for row in range(len(tables)):
-        bits = -np.log2(tables.row(row) / TOTAL)
-        place = np.arange(-largest, largest + 1) - tables.low[row]
-        distance = np.maximum(-place, place - (bits.size - 1) + 1)
-        inside = (place >= 0) & (place < bits.size - 1)
-        outside = bits[-1] + 5 + np.floor(np.log2(np.maximum(distance, 1)))
-        cost[row] = np.where(inside, bits[np.clip(place, 0, bits.size - 1)], outside)
-    return cost
-
-
-def ladder_position(ladder: list[list[int]], quality: int) -> int:
-    """Place on the quality ladder (256ths of a rung) of a quality in hundredths; integers only."""
-    for (q0, p0), (q1, p1) in pairwise(ladder):
-        if quality <= q1:
-            return p0 + ((p1 - p0) * (quality - q0) * 2 + (q1 - q0)) // (2 * (q1 - q0))
-    return ladder[-1][1]
-
-
-def mixing(position: int, rungs: int) -> NDArray[np.int32]:
-    """Weights of the rungs, integers that sum to 256."""
-    weights = np.zeros(rungs, np.int32)
-    rung = min(position // 256, rungs - 2)
-    weights[rung + 1] = position - 256 * rung
-    weights[rung] = 256 - weights[rung + 1]
-    return weights
-
-
-def checkerboard(channels: int, h: int, w: int) -> NDArray[np.bool_]:
-    """Where pass 1 codes: even positions in the first half of the channels, odd ones after."""
-    even = (np.arange(h)[:, None] + np.arange(w)[None, :]) % 2 == 0
-    half = channels // 2
-    mask = np.empty((channels, h, w), np.bool_)
-    mask[:half], mask[half:] = even, ~even
-    return mask
-
-
-def _analysis(rgb: NDArray[np.uint8], encoder: Model, side: Side) -> Floats:
-    """``y`` of the whole picture, tile by tile."""
-    height, width = rgb.shape[:2]
-    rows, columns = -(-height // STRIDE), -(-width // STRIDE)
-    pad = ((0, rows * STRIDE - height), (0, columns * STRIDE - width), (0, 0))
-    rgb = np.pad(rgb, pad, "edge")
-    y = np.empty((side.channels, rows, columns), np.float32)
+def _analysis(rgb: NDArray[np.uint8], tile: Tile, encoder: Model, side: Side) -> Floats:
+    """``y`` of a tile, ``(channels, h, w)``."""
     mix = side.mix.astype(np.float32)[None]
-    for tile in tiles(rows, columns, encoder.file.settings["halo"]):
-        top, left = tile.outer[0].start * STRIDE, tile.outer[1].start * STRIDE
-        bottom, right = tile.outer[0].end * STRIDE, tile.outer[1].end * STRIDE
-        x = rgb[None, top:bottom, left:right]
-        (part,) = encoder.run("analysis", side.runtime, x=x, mix=mix)
-        y[tile.target] = part[0][tile.source]
-    return y
-
-
-def _synthesis(y: Floats, width: int, height: int, side: Side) -> NDArray[np.uint8]:
-    """The picture of a whole ``y``, tile by tile."""
-    _, rows, columns = y.shape
-    rgb = np.empty((rows * STRIDE, columns * STRIDE, 3), np.uint8)
-    for tile in tiles(rows, columns, side.settings["halo"]):
-        (r0, r1), (c0, c1) = ((span.start, span.end) for span in tile.outer)
-        (x,) = side.run("synthesis", y=y[None, :, r0:r1, c0:c1])
-        (i0, i1), (o0, o1) = ((s.start * STRIDE, s.stop * STRIDE) for s in tile.source[1:])
-        (t0, t1), (u0, u1) = ((s.start * STRIDE, s.stop * STRIDE) for s in tile.target[1:])
-        rgb[t0:t1, u0:u1] = x[0, i0:i1, o0:o1]
-    return rgb[:height, :width]
-
-
-def _encode_segment(y: Floats, encoder: Model, side: Side) -> tuple[bytes, float]:
-    _, h, w = y.shape
-    tables, settings = side.tables, side.settings
-    padded = np.pad(y, ((0, 0), (0, -h % HYPER), (0, -w % HYPER)), "edge")
-    mix = side.mix.astype(np.float32)[None]
-    (z_float,) = encoder.run("hyper_analysis", side.runtime, y=padded[None], mix=mix)
-    z = np.clip(np.floor(z_float[0] + 0.5), -settings["z_max"], settings["z_max"]).astype(np.int32)
-    choice = _choose_banks(z, side)
-
-    coder = Encoder()
-    coder.put(choice.ravel(), np.zeros(choice.size, np.int32), side.choice)
-    coder.put(z.ravel(), _z_rows(choice, settings["z"]), tables["z"])
-
-    first = checkerboard(side.channels, h, w)
-    index, exact, mean, features = side.hyper(z, h, w)
-    residuals = []
-    for mask in (first, ~first):
-        index32 = np.asarray(index).reshape(y.shape).astype(np.int32)
-        coded = mask & (index32 > 0)
-        mean = np.asarray(mean).reshape(y.shape)
-        rows = index32[coded]
-        values = _quantise((y - mean)[coded], rows, side)
-        residual = np.zeros(y.shape, np.int32)
-        residual[coded] = values
-        coder.put(values, rows, tables["y"])
-        residuals.append(values)
-        if mask is first:
-            y1 = np.where(first, mean, np.float32(0))
-            y1[coded] += side.shift(values, rows)
-            index, mean = side.second(residual, y1, exact, features)
-    check = _checksum(choice.ravel(), z.ravel(), *residuals)
-    return check + coder.finish(), coder.bits
-
-
-def _quantise(exact: Floats, rows: NDArray[np.int32], side: Side) -> NDArray[np.int32]:
-    """Residuals rounded, or one nearer to zero where that saves more bits than it costs.
-
-    The gains make a squared quantisation step worth about the same number of bits everywhere
-    (at high rate ``6 / ln 2``), so one constant, `BIT_WORTH`, serves all qualities.
-    """
-    exact = np.clip(exact, -RESIDUAL_MAX, RESIDUAL_MAX)
-    nearest = np.floor(exact + 0.5)
-    size = np.abs(nearest)
-    bits, offsets = side.tables["y_bits"], side.tables["offset"]
-    most = bits.shape[1] - 1
-    here = np.minimum(size, most).astype(np.int32)
-    below = np.maximum(here - 1, 0)
-    saved = bits[rows, here] - bits[rows, below]
-    distance = np.abs(exact)
-    error = distance - (size - offsets[rows, np.minimum(here, 2)])
-    error_below = distance - (size - 1 - offsets[rows, np.minimum(below, 2)])
-    lower = (size > 0) & (size <= most)
-    lower &= error_below**2 - error**2 < BIT_WORTH * saved
-    return (np.sign(nearest) * (size - lower)).astype(np.int32)
-
-
-def _decode_segment(data: bytes, h: int, w: int, side: Side) -> Floats:
-    """``y`` of one segment, ``(channels, h, w)``."""
-    tables, settings = side.tables, side.settings
-    if len(data) < 2:
-        raise FormatError("The file is damaged: a segment is too short.")
-    coder = Decoder(data[2:])
-    hz, wz = -(-h // HYPER), -(-w // HYPER)
-    choice = coder.take(np.zeros(hz * wz, np.int32), side.choice)
-    if choice.size and (choice.min() < 0 or choice.max() >= settings["banks"]):
-        raise FormatError("The file is damaged: a segment names a prior that does not exist.")
-    z = coder.take(_z_rows(choice.reshape(hz, wz), settings["z"]), tables["z"])
-    if np.abs(z).max(initial=0) > settings["z_max"]:  # the exactness bounds rest on this
-        raise FormatError("The file is damaged: a segment's symbols are out of range.")
-
-    shape = (side.channels, h, w)
-    first = checkerboard(*shape)
-    index, exact, mean, features = side.hyper(z.reshape(-1, hz, wz), h, w)
-    residuals = []
-    y = np.zeros(shape, np.float32)
-    for mask in (first, ~first):
-        index32 = np.asarray(index).reshape(shape).astype(np.int32)
-        coded = mask & (index32 > 0)
-        rows = index32[coded]
-        values = coder.take(rows, tables["y"])
-        residuals.append(values)
-        y = np.where(mask, np.asarray(mean).reshape(shape), y)
-        y[coded] += side.shift(values, rows)
-        if mask is first:
-            residual = np.zeros(shape, np.int32)
-            residual[coded] = values
-            index, mean = side.second(residual, y, exact, features)
-    coder.finish()
-    if _checksum(choice, z, *residuals) != data[:2]:
-        raise FormatError("The file is damaged: the symbols of a segment do not match their check.")
-    return y
-
-
-def _choose_banks(z: NDArray[np.int32], side: Side) -> NDArray[np.int32]:
-    """For each position of ``z`` the prior that codes it in the fewest bits, ``(hz, wz)``."""
-    channels, banks = side.settings["z"], side.settings["banks"]
-    cost = side.tables["z_cost"].reshape(banks, channels, -1)
-    place = (z + side.settings["z_max"])[None]
-    bits = np.take_along_axis(cost[:, :, :, None], place.reshape(1, channels, 1, -1), 2).sum((1, 2))
-    bits -= np.log2(side.choice.row(0)[:banks])[:, None]
-    return np.argmin(bits, axis=0).reshape(z.shape[1:]).astype(np.int32)
-
-
-def _z_rows(choice: NDArray[np.int32], channels: int) -> NDArray[np.int32]:
-    rows = choice[None] * channels + np.arange(channels, dtype=np.int32)[:, None, None]
-    return rows.ravel().astype(np.int32)
-
-
-def _checksum(*symbols: NDArray[np.int32]) -> bytes:
-    crc = 0
-    for part in symbols:
-        crc = zlib.crc32(np.ascontiguousarray(part, "<i4").data, crc)
-    return (crc & 0xFFFF).to_bytes(2, "little")
+    (y,) = encoder.run("analysis", side.runtime, x=crop(rgb, tile.outer)[None], mix=mix)
+    r, c = tile.inner.within(tile.outer)
+    return y[0, :, r, c]

@@ -1,11 +1,12 @@
 """How a latent grid is cut: into entropy segments, and into overlapping tiles for the networks."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
-__all__ = ["Span", "Tile", "spans", "tiles"]
+__all__ = ["Box", "Span", "Tile", "boxes", "overlapping", "spans", "tiles"]
 
 SEGMENT = 32  # positions a side: 512 pixels
-TILE = 64  # positions a side of a network's tile: 1024 pixels
+GROUP = 3  # segments a side of a network's tile: 1536 pixels
 WHOLE = 128 * 72  # positions up to which a picture is one tile (2048x1152 pixels)
 
 
@@ -20,14 +21,49 @@ class Span:
     def size(self) -> int:
         return self.end - self.start
 
+    def widened(self, by: int, length: int) -> "Span":
+        """With ``by`` more positions at both ends, as far as the axis reaches."""
+        return Span(max(0, self.start - by), min(length, self.end + by))
+
+    def within(self, other: "Span") -> slice:
+        """Where this span lies in an array that begins where ``other`` begins."""
+        return slice(self.start - other.start, self.end - other.start)
+
+    def shared(self, other: "Span") -> "Span":
+        """The positions that are in both."""
+        return Span(max(self.start, other.start), min(self.end, other.end))
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part of the grid."""
+
+    rows: Span
+    columns: Span
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.rows.size, self.columns.size
+
+    def within(self, other: "Box") -> tuple[slice, slice]:
+        """Where this box lies in an array of the positions of ``other``."""
+        return self.rows.within(other.rows), self.columns.within(other.columns)
+
+    def widened(self, by: int, rows: int, columns: int) -> "Box":
+        """With ``by`` more positions all around, as far as a grid of that size reaches."""
+        return Box(self.rows.widened(by, rows), self.columns.widened(by, columns))
+
+    def shared(self, other: "Box") -> "Box":
+        """The positions that are in both."""
+        return Box(self.rows.shared(other.rows), self.columns.shared(other.columns))
+
 
 @dataclass(frozen=True)
 class Tile:
-    """A part of the grid: what the network sees, and what of its result is used, and where."""
+    """What a network sees (``outer``), and what of its result is used (``inner``)."""
 
-    outer: tuple[Span, Span]
-    source: tuple[slice, slice, slice]
-    target: tuple[slice, slice, slice]
+    outer: Box
+    inner: Box
 
 
 def spans(length: int) -> list[Span]:
@@ -42,27 +78,45 @@ def spans(length: int) -> list[Span]:
     return [Span(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def tiles(rows: int, columns: int, halo: int) -> list[Tile]:
-    """Tiles that cover a grid, each seen with ``halo`` positions of its neighbours around it.
+def boxes(rows: int, columns: int) -> list[Box]:
+    """The segments of a grid, in raster order."""
+    across = spans(columns)
+    return [Box(one, other) for one in spans(rows) for other in across]
 
-    With a halo of at least the network's receptive field the result does not depend on the tiling.
+
+def overlapping(rows: int, columns: int, box: Box) -> list[int]:
+    """The numbers, in raster order, of the segments that share positions with ``box``."""
+    down, across = spans(rows), spans(columns)
+    chosen = [i for i, span in enumerate(across) if span.shared(box.columns).size > 0]
+    return [
+        r * len(across) + c
+        for r, span in enumerate(down)
+        if span.shared(box.rows).size > 0
+        for c in chosen
+    ]
+
+
+def tiles(rows: int, columns: int, halo: int, part: Box | None = None) -> list[Tile]:
+    """Tiles that cover a grid, or a part of it, each seen with ``halo`` positions around it.
+
+    With a halo of at least the network's receptive field the result does not depend on the
+    tiling. Their borders are borders of segments (and those of the part), and they go along the
+    shorter axis first: who keeps the segments that later tiles still need then keeps few.
     """
-    if rows * columns <= WHOLE:
-        full = (Span(0, rows), Span(0, columns))
-        everything = (slice(None), slice(0, rows), slice(0, columns))
-        return [Tile(full, everything, everything)]
-    made = []
-    for top in range(0, rows, TILE):
-        for left in range(0, columns, TILE):
-            r0, r1, rs, rt = _axis(top, rows, halo)
-            c0, c1, cs, ct = _axis(left, columns, halo)
-            made.append(
-                Tile((Span(r0, r1), Span(c0, c1)), (slice(None), rs, cs), (slice(None), rt, ct))
-            )
-    return made
+    part = part or Box(Span(0, rows), Span(0, columns))
+    if part.rows.size * part.columns.size <= WHOLE:
+        cut = [(part.rows, part.columns)]
+    elif rows <= columns:
+        down = _groups(rows, part.rows)
+        cut = [(one, other) for other in _groups(columns, part.columns) for one in down]
+    else:
+        across = _groups(columns, part.columns)
+        cut = [(one, other) for one in _groups(rows, part.rows) for other in across]
+    inner = [Box(r, c) for r, c in cut]
+    return [Tile(box.widened(halo, rows, columns), box) for box in inner]
 
 
-def _axis(start: int, length: int, halo: int) -> tuple[int, int, slice, slice]:
-    end = min(start + TILE, length)
-    outer0, outer1 = max(0, start - halo), min(length, end + halo)
-    return outer0, outer1, slice(start - outer0, end - outer0), slice(start, end)
+def _groups(length: int, part: Span) -> list[Span]:
+    ends = [span.end for span in spans(length)][GROUP - 1 :: GROUP]
+    cuts = [part.start, *(end for end in ends if part.start < end < part.end), part.end]
+    return [Span(start, end) for start, end in pairwise(cuts)]

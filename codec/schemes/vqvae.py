@@ -14,6 +14,7 @@ the worth of its bits is least. That is its own affair; any codes would decode.
 import zlib
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +24,26 @@ from ..errors import FormatError
 from ..library import Model
 from ..modelfile import ModelFile
 from ..session import Runtime
-from .autoencoder import Coded, segment_count
-from .grid import Span, spans, tiles
+from .grid import Box, Span, Tile, boxes, overlapping, tiles
+from .picture import (
+    STRIDE,
+    Coded,
+    Region,
+    Windows,
+    ahead,
+    check_count,
+    covering,
+    crop,
+    paste,
+    positions,
+    segment_count,
+    segments_of,
+)
 from .pixelcnn import TOTAL, Field, priors
 
 __all__ = [
     "NAME",
+    "STRIDE",
     "WIRE_ID",
     "batches",
     "choose",
@@ -40,18 +55,18 @@ __all__ = [
     "pixels",
     "search",
     "segment_count",
+    "segments_of",
     "steps",
     "verify",
     "waves",
 ]
 
 NAME, WIRE_ID = "vqvae", 3
-STRIDE = 16  # pixels a position
-TOGETHER = 8  # segments whose waves run together: enough for full matrices, small in memory
+TOGETHER = 9  # segments whose waves run together (a tile's): full matrices, little memory
 
 Floats = NDArray[np.float32]
 Codes = NDArray[np.int32]
-Place = tuple[Span, Span]
+Item = TypeVar("Item")
 Owners = list[tuple[int, slice]]  # which rows of a wave belong to which segment
 
 
@@ -59,20 +74,22 @@ def encode(
     rgb: NDArray[np.uint8], quality: int, encoder: Model, decoder: Model, runtime: Runtime
 ) -> Coded:
     """Compresses pixels ``(H, W, 3)`` at ``quality`` (hundredths, 0..10000)."""
-    z = latent(rgb, encoder, decoder, runtime)
     levels = levels_sent(quality, decoder)
-    height, width = rgb.shape[:2]
-    segments, bits = [], 0.0
-    for places in batches(width, height):
-        field = Field(priors(decoder), [(rows.size, columns.size) for rows, columns in places])
-        parts = [z[:, r.start : r.end, c.start : c.end] for r, c in places]
-        coders = [Encoder() for _ in places]
-        for _, found, frequencies, owners in search(field, parts, levels, encoder, decoder):
-            for number, part in owners:
-                coders[number].put_each(found[part], frequencies[part])
-        for number, coder in enumerate(coders):
-            segments.append(_checksum(field.segment(number, levels)) + coder.finish())
-            bits += coder.bits
+    rows, columns = positions(rgb.shape[1], rgb.shape[0])
+    places = boxes(rows, columns)
+    segments, bits = [b""] * len(places), 0.0
+    cut = tiles(rows, columns, encoder.file.settings["halo"])
+    for tile, z in ahead(lambda tile: _analysis(rgb, tile, encoder, runtime), cut, runtime):
+        for numbers in batches(overlapping(rows, columns, tile.inner)):
+            field = Field(priors(decoder), [places[number].size for number in numbers])
+            parts = [z[:, *places[number].within(tile.inner)] for number in numbers]
+            coders = [Encoder() for _ in numbers]
+            for _, found, frequencies, owners in search(field, parts, levels, encoder, decoder):
+                for place, part in owners:
+                    coders[place].put_each(found[part], frequencies[part])
+            for place, (number, coder) in enumerate(zip(numbers, coders, strict=True)):
+                segments[number] = _checksum(field.segment(place, levels)) + coder.finish()
+                bits += coder.bits
     return Coded(segments, bits)
 
 
@@ -90,10 +107,10 @@ def search(
         rest[place] = z.reshape(z.shape[0], -1).T
     for level in range(levels):
         vectors = codevectors(decoder)[level]
-        for positions, frequencies, owners in waves(field, level):
-            found = choose(rest[positions], vectors, frequencies, worth[level])
-            field.codes[level, positions] = found
-            rest[positions] -= vectors[found]
+        for where, frequencies, owners in waves(field, level):
+            found = choose(rest[where], vectors, frequencies, worth[level])
+            field.codes[level, where] = found
+            rest[where] -= vectors[found]
             yield level, found, frequencies, owners
 
 
@@ -111,17 +128,31 @@ def decode(
     quality: int,
     decoder: Model,
     runtime: Runtime,
+    region: Region | None = None,
 ) -> NDArray[np.uint8]:
-    """Pixels ``(height, width, 3)`` of what `encode` wrote.
+    """Pixels ``(height, width, 3)`` of what `encode` wrote, or of a region of it.
+
+    Arguments:
+        region: x, y, width and height in pixels, inside the picture; of the segments only those
+            that `segments_of` names are looked at.
 
     Raises:
         FormatError: a segment is missing or damaged.
     """
     levels = levels_sent(quality, decoder)
-    codes = np.empty((levels, -(-height // STRIDE), -(-width // STRIDE)), np.int32)
-    for (rows, columns), part in _decoded(segments, width, height, levels, decoder):
-        codes[:, rows.start : rows.end, columns.start : columns.end] = part
-    return pixels(codes, width, height, decoder, runtime)
+    rows, columns = check_count(segments, width, height)
+    x, y, w, h = region or (0, 0, width, height)
+    rgb = np.empty((h, w, 3), np.uint8)
+    cut = tiles(rows, columns, decoder.file.settings["halo"], covering((x, y, w, h)))
+    places = boxes(rows, columns)
+
+    def decoded(numbers: list[int]) -> Iterator[Codes]:
+        return _decoded(segments, places, numbers, levels, decoder)
+
+    windows = Windows((rows, columns), cut, decoded)
+    for tile, codes in ahead(windows.window, cut, runtime):
+        paste(_synthesis(codes, decoder, runtime), tile, rgb, x, y)
+    return rgb
 
 
 def verify(
@@ -133,7 +164,9 @@ def verify(
     runtime: Runtime,
 ) -> None:
     """Decodes the codes of every segment and checks them, without making pixels."""
-    for _ in _decoded(segments, width, height, levels_sent(quality, decoder), decoder):
+    places = boxes(*check_count(segments, width, height))
+    levels = levels_sent(quality, decoder)
+    for _ in _decoded(segments, places, range(len(places)), levels, decoder):
         pass
 
 
@@ -153,20 +186,12 @@ def pixels(
     codes: Codes, width: int, height: int, decoder: Model, runtime: Runtime
 ) -> NDArray[np.uint8]:
     """The picture of codes ``(levels, rows, columns)``, tile by tile."""
-    levels, rows, columns = codes.shape
-    vectors = codevectors(decoder)
-    sent = np.zeros((1, len(vectors)), np.float32)
-    sent[0, levels - 1] = 1
-    rgb = np.empty((rows * STRIDE, columns * STRIDE, 3), np.uint8)
-    for tile in tiles(rows, columns, decoder.file.settings["halo"]):
-        (r0, r1), (c0, c1) = ((span.start, span.end) for span in tile.outer)
-        z = np.zeros((r1 - r0, c1 - c0, vectors.shape[2]), np.float32)
-        for level in range(levels):
-            z += vectors[level][codes[level, r0:r1, c0:c1]]
-        z = z.transpose(2, 0, 1)[None]
-        (x,) = decoder.run("synthesis", runtime, z=z, sent=sent)
-        rgb[_scaled(tile.target)] = x[0][_scaled(tile.source)]
-    return rgb[:height, :width]
+    rgb = np.empty((height, width, 3), np.uint8)
+    whole = _whole(width, height)
+    for tile in tiles(*whole.size, decoder.file.settings["halo"]):
+        seen = codes[:, *tile.outer.within(whole)]
+        paste(_synthesis(seen, decoder, runtime), tile, rgb, 0, 0)
+    return rgb
 
 
 def codevectors(decoder: Model) -> Floats:
@@ -179,74 +204,77 @@ def codevectors(decoder: Model) -> Floats:
 
 def latent(rgb: NDArray[np.uint8], encoder: Model, decoder: Model, runtime: Runtime) -> Floats:
     """The latent ``(dims, rows, columns)`` of the whole picture, tile by tile."""
-    height, width = rgb.shape[:2]
-    rows, columns = -(-height // STRIDE), -(-width // STRIDE)
-    pad = ((0, rows * STRIDE - height), (0, columns * STRIDE - width), (0, 0))
-    rgb = np.pad(rgb, pad, "edge")
-    z = np.empty((codevectors(decoder).shape[2], rows, columns), np.float32)
-    for tile in tiles(rows, columns, encoder.file.settings["halo"]):
-        top, left = tile.outer[0].start * STRIDE, tile.outer[1].start * STRIDE
-        bottom, right = tile.outer[0].end * STRIDE, tile.outer[1].end * STRIDE
-        (part,) = encoder.run("analysis", runtime, x=rgb[None, top:bottom, left:right])
-        z[tile.target] = part[0][tile.source]
+    whole = _whole(rgb.shape[1], rgb.shape[0])
+    z = np.empty((codevectors(decoder).shape[2], *whole.size), np.float32)
+    for tile in tiles(*whole.size, encoder.file.settings["halo"]):
+        z[:, *tile.inner.within(whole)] = _analysis(rgb, tile, encoder, runtime)
     return z
 
 
-def _scaled(place: Sequence[slice]) -> tuple[slice, ...]:
-    """Slices of positions (channels first) as slices of pixels."""
-    return tuple(slice(part.start * STRIDE, part.stop * STRIDE) for part in place[1:])
+def _whole(width: int, height: int) -> Box:
+    rows, columns = positions(width, height)
+    return Box(Span(0, rows), Span(0, columns))
 
 
-def batches(width: int, height: int) -> Iterator[list[Place]]:
-    """The segments' places, in raster order, as many at a time as run together."""
-    places = [
-        (rows, columns)
-        for rows in spans(-(-height // STRIDE))
-        for columns in spans(-(-width // STRIDE))
-    ]
-    for start in range(0, len(places), TOGETHER):
-        yield places[start : start + TOGETHER]
+def _analysis(rgb: NDArray[np.uint8], tile: Tile, encoder: Model, runtime: Runtime) -> Floats:
+    """The latent of a tile, ``(dims, h, w)``."""
+    (z,) = encoder.run("analysis", runtime, x=crop(rgb, tile.outer)[None])
+    return z[0][:, *tile.inner.within(tile.outer)]
+
+
+def _synthesis(codes: Codes, decoder: Model, runtime: Runtime) -> NDArray[np.uint8]:
+    """Pixels of codes ``(levels, h, w)``, all at once."""
+    vectors = codevectors(decoder)
+    sent = np.zeros((1, len(vectors)), np.float32)
+    sent[0, len(codes) - 1] = 1
+    z = np.zeros((*codes.shape[1:], vectors.shape[2]), np.float32)
+    for book, level in zip(vectors, codes, strict=False):  # of the books those that were sent
+        z += book[level]
+    (x,) = decoder.run("synthesis", runtime, z=z.transpose(2, 0, 1)[None], sent=sent)
+    return x[0]
+
+
+def batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Segments, however they are named, as many at a time as run together."""
+    for start in range(0, len(items), TOGETHER):
+        yield items[start : start + TOGETHER]
 
 
 def waves(field: Field, level: int) -> Iterator[tuple[NDArray, NDArray, Owners]]:
     """Wave by wave: positions, their frequencies, and which part belongs to which segment."""
     field.begin(level)
-    for positions, owners in field.waves():
+    for where, owners in field.waves():
         cuts = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(owners)]
         parts = [(int(owners[start]), slice(start, end)) for start, end in pairwise(cuts)]
-        yield positions, field.frequencies(positions), parts
+        yield where, field.frequencies(where), parts
 
 
 def _decoded(
-    segments: list[bytes], width: int, height: int, levels: int, decoder: Model
-) -> Iterator[tuple[Place, Codes]]:
-    """Place and codes of each segment, checked."""
-    if len(segments) != segment_count(width, height):
-        raise FormatError(
-            f"The file is damaged: it holds {len(segments)} segments where a picture of "
-            f"{width}x{height} has {segment_count(width, height)}."
-        )
-    if any(len(data) < 2 for data in segments):
-        raise FormatError("The file is damaged: a segment is too short.")
-    first = 0
-    for places in batches(width, height):
-        batch = segments[first : first + len(places)]
-        first += len(places)
-        field = Field(priors(decoder), [(rows.size, columns.size) for rows, columns in places])
-        coders = [Decoder(data[2:]) for data in batch]
+    segments: list[bytes],
+    places: list[Box],
+    numbers: Sequence[int],
+    levels: int,
+    decoder: Model,
+) -> Iterator[Codes]:
+    """Codes ``(levels, h, w)`` of the segments of some numbers, checked."""
+    for batch in batches(numbers):
+        if any(len(segments[number]) < 2 for number in batch):
+            raise FormatError("The file is damaged: a segment is too short.")
+        field = Field(priors(decoder), [places[number].size for number in batch])
+        coders = [Decoder(segments[number][2:]) for number in batch]
         for level in range(levels):
-            for positions, frequencies, parts in waves(field, level):
-                for number, part in parts:
-                    found = coders[number].take_each(frequencies[part])
-                    field.codes[level, positions[part]] = found
-        for number, place in enumerate(places):
-            coders[number].finish()
-            codes = field.segment(number, levels)
-            if _checksum(codes) != batch[number][:2]:
+            for where, frequencies, owners in waves(field, level):
+                for place, part in owners:
+                    found = coders[place].take_each(frequencies[part])
+                    field.codes[level, where[part]] = found
+        for place, number in enumerate(batch):
+            coders[place].finish()
+            codes = field.segment(place, levels)
+            if _checksum(codes) != segments[number][:2]:
                 raise FormatError(
                     "The file is damaged: the codes of a segment do not match their check."
                 )
-            yield place, codes
+            yield codes
 
 
 def _checksum(codes: Codes) -> bytes:

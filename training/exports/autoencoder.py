@@ -20,15 +20,15 @@ from ...codec.modelfile import EXACT, ModelFile
 from ..data import Crops, Pixels
 from ..models.autoencoder import LOG_STEP, R_MAX, ROWS, SIGMA_MIN, Z_MAX, Autoencoder
 from ..models.layers import IntConv2d
-from ..onnxfile import export_role, write_model
+from ..onnxfile import export_role, strided, write_model
 from ..shipped import training_tables
 from ..tables import gaussian_row, pack, to_frequencies
 from ..tasks.autoencoder import AutoencoderTask
 
 __all__ = ["export"]
 
-# Halos in positions of y: at least the receptive fields of analysis and synthesis.
-HALO_ANALYSIS, HALO_SYNTHESIS = 6, 6
+STRIDE = 16  # pixels a position of y
+FIELD = 16  # positions on each side in which receptive fields are looked for
 COUNTED_MAX = 600  # residuals are counted one by one up to this size
 COUNT_SIZE = 256
 COARSE = (".pre.", ".post.", ".widen.", ".narrow.")  # the layers of `Block`
@@ -73,7 +73,13 @@ def export(
             COARSE,
         ),
         export_role(
-            "hyper_analysis", model.h_a, {"y": y, "mix": mix}, ["z"], {"y": plane}, "half", COARSE
+            "hyper_analysis",
+            strided(model.h_a),
+            {"y": y, "mix": mix},
+            ["z"],
+            {"y": plane},
+            "half",
+            COARSE,
         ),
     ]
     decoder = [
@@ -138,7 +144,7 @@ def export(
         "rungs": c.rungs,
         "z_max": Z_MAX,
         "residual_max": R_MAX,
-        "halo": HALO_SYNTHESIS,
+        "halo": _halos(model)[1],
     }
     tables = _count(model, counting, count)
 
@@ -156,7 +162,7 @@ def export(
             "scheme": "autoencoder",
             "side": "encoder",
             "roles": ["analysis", "hyper_analysis"],
-            "settings": {"decoder": title, "halo": HALO_ANALYSIS, "network": asdict(c)},
+            "settings": {"decoder": title, "halo": _halos(model)[0], "network": asdict(c)},
             "card": about,
         }
         write_model(twin, twin_about, encoder, training_tables(model))
@@ -172,12 +178,44 @@ def export(
     return files
 
 
+def _halos(model: Autoencoder) -> tuple[int, int]:
+    """How many positions of ``y`` analysis and synthesis see beyond the one they work on.
+
+    Found by gradients of one position's output on random input, so it holds for every
+    architecture; InputError where a network sees as far as was looked, or the whole picture.
+    """
+    c, side = model.config, 2 * FIELD + 1
+    mix = torch.full((1, c.rungs), 256 / c.rungs)
+    random = torch.Generator().manual_seed(0)
+    x = torch.rand(1, 3, side * STRIDE, side * STRIDE, generator=random) - 0.5
+    y = torch.randn(1, c.y, side, side, generator=random) * 8
+    found = []
+    with torch.enable_grad():
+        for network, value, inside, outside in (
+            (model.g_a, x, STRIDE, 1),
+            (model.g_s, y, 1, STRIDE),
+        ):
+            value.requires_grad_()
+            middle = slice(FIELD * outside, (FIELD + 1) * outside)
+            part = network(value, mix)[:, :, middle, middle]
+            (slope,) = torch.autograd.grad(part.abs().sum(), value)
+            seen = slope[0].abs().amax(0).nonzero()
+            first, last = int(seen.min()) // inside, int(seen.max()) // inside
+            found.append(max(FIELD - first, last - FIELD, 0))
+    if max(found) >= FIELD:
+        raise InputError(
+            "The network sees too far for a picture to be coded in tiles; use fewer blocks or "
+            "smaller kernels, and nothing that looks at the whole picture."
+        )
+    return found[0], found[1]
+
+
 class _Analysis(nn.Module):
     """uint8 pixels ``1 H W 3`` to gained ``y``."""
 
     def __init__(self, model: Autoencoder) -> None:
         super().__init__()
-        self.g_a = model.g_a
+        self.g_a = strided(model.g_a)
 
     def forward(self, x: Tensor, mix: Tensor) -> Tensor:
         return self.g_a(x.permute(0, 3, 1, 2).float() * (1 / 255) - 0.5, mix)

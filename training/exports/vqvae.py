@@ -13,7 +13,7 @@ from ...codec.modelfile import EXACT, ModelFile, exact_bound
 from ...codec.schemes.pixelcnn import EXP_ONE, LOGIT_UNIT, UNIT
 from ..models.pixelcnn import IntLayer, LevelPrior, gate_tables
 from ..models.vqvae import Vqvae, worths
-from ..onnxfile import export_role, write_model
+from ..onnxfile import export_role, strided, write_model
 from ..tasks.vqvae_prior import VqvaePriorTask
 
 __all__ = ["export"]
@@ -111,7 +111,7 @@ class _Analysis(nn.Module):
 
     def __init__(self, model: Vqvae) -> None:
         super().__init__()
-        self.g_a = model.g_a
+        self.g_a = strided(model.g_a)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.g_a(x.permute(0, 3, 1, 2).float() * (1 / 255) - 0.5)
