@@ -35,6 +35,26 @@ def test_the_results_are_of_the_shipped_decoder(root: Path) -> None:
     assert results["decoder"] == f"autoencoder-{shipped['default'][:8]}"
 
 
+def test_the_denoisers_figures_are_those_of_its_results(root: Path) -> None:
+    results = json.loads((root / "pretrained/results/denoiser.json").read_text("utf-8"))
+    shipped = json.loads((root / "pretrained/models.json").read_text("utf-8"))["denoiser"]
+    assert shipped["file"] == f"{results['model']}.onnx"
+    measured = {(row["set"], row["noise"]): row for row in results["rows"]}
+    noises = {"real cameras": "real", "none (clean in, to itself)": "none"}
+    checked = 0
+    for line in (root / "README.md").read_text("utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        key = cells[0].lower(), noises.get(cells[min(1, len(cells) - 1)], "")
+        if len(cells) == 5 and cells[1].startswith("white, sigma "):
+            key = key[0], f"white {cells[1].removeprefix('white, sigma ')}"
+        if len(cells) == 5 and key in measured:
+            row = measured[key]
+            assert cells[3] == f"{row['psnr']:.2f}"
+            assert cells[4] == f"{row['sigma']:.1f}"
+            checked += 1
+    assert checked >= 5
+
+
 def test_savings_in_readme_are_those_of_the_comparison(root: Path) -> None:
     found = json.loads((root / "pretrained/results/compare.json").read_text("utf-8"))
     text = (root / "README.md").read_text("utf-8")

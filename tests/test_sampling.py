@@ -13,7 +13,8 @@ import gencodec
 from gencodec.cli import cli
 from gencodec.codec import library, sampling
 from gencodec.codec.errors import InputError
-from gencodec.codec.schemes import grid, vqvae
+from gencodec.codec.schemes import grid, pixelcnn, vqvae
+from gencodec.codec.session import Runtime
 
 (MODEL,) = (Path(__file__).parent / "golden" / "vqvae-0").glob("*-encoder.onnx")
 SIZE = (70, 50)
@@ -43,7 +44,7 @@ def test_a_picture_does_not_depend_on_how_many_are_drawn(monkeypatch: pytest.Mon
 
 def test_draws_follow_the_frequencies() -> None:
     frequencies = np.array([[1, 3, 4], [8, 0, 0]])
-    scale = sampling.TOTAL // 8
+    scale = pixelcnn.TOTAL // 8
     for eighth, wanted in enumerate([0, 1, 1, 1, 2, 2, 2, 2]):
         for number in (eighth * scale, (eighth + 1) * scale - 1):
             found = sampling._pick(frequencies, np.array([number, number]))
@@ -77,7 +78,7 @@ def test_codes_of_the_kept_part_are_those_of_a_file(
     assert np.array_equal(seen[0][:, :3, :4], seen[2][:, :3, :4])
     # The part alone, cut out and compressed, has these codes too.
     encoder, decoder = library.default_pair("vqvae", MODEL)
-    runtime = sampling.Runtime("cpu", 1)
+    runtime = Runtime("cpu", 1)
     coded = vqvae.encode(picture[:48, :64].copy(), 10000, encoder, decoder, runtime)
     levels = vqvae.levels_sent(10000, decoder)
     (codes,) = vqvae._decoded(coded.segments, grid.boxes(3, 4), [0], levels, decoder)

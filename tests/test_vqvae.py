@@ -11,7 +11,7 @@ from PIL import Image
 from gencodec.codec import api, container, library
 from gencodec.codec.entropy import Decoder, Encoder
 from gencodec.codec.errors import FormatError
-from gencodec.codec.schemes import grid, vqvae
+from gencodec.codec.schemes import grid, pixelcnn, vqvae
 from gencodec.codec.schemes import picture as picture_module
 from gencodec.codec.session import Runtime
 
@@ -68,10 +68,10 @@ def test_segments_do_not_depend_on_how_many_run_together(
 def test_codes_weigh_distance_and_bits() -> None:
     vectors = np.array([[0.0, 0.0], [1.0, 0.0]], np.float32)
     rest = np.array([[0.4, 0.0], [0.6, 0.0]], np.float32)
-    even = np.full((2, 2), vqvae.TOTAL // 2)
+    even = np.full((2, 2), pixelcnn.TOTAL // 2)
     assert vqvae.choose(rest, vectors, even, 1.0).tolist() == [0, 1]
     # The first code costs 3 bits and the second 0.19, so it takes a distance to prefer the first.
-    rare = np.array([[vqvae.TOTAL // 8, vqvae.TOTAL * 7 // 8]] * 2)
+    rare = np.array([[pixelcnn.TOTAL // 8, pixelcnn.TOTAL * 7 // 8]] * 2)
     assert vqvae.choose(rest, vectors, rare, 0.1).tolist() == [1, 1]
     assert vqvae.choose(rest, vectors, rare, 0.01).tolist() == [0, 1]
 
