@@ -191,6 +191,8 @@ def test_another_models_file_is_refused_before_decoding(cat: Image.Image) -> Non
 
 def test_encoder_and_decoder_must_belong_together(cat: Image.Image, tmp_path: Path) -> None:
     for entry in library.shipped().values():
+        if "default" not in entry:
+            continue  # the denoiser is one file
         decoder = entry["decoders"][entry["default"]]["file"]
         (tmp_path / tiny("decoder").name).write_bytes((library.PRETRAINED / decoder).read_bytes())
     (tmp_path / tiny().name).write_bytes(tiny().read_bytes())
