@@ -31,6 +31,7 @@ class RunConfig:
 PRESETS: dict[str, RunConfig] = {
     "autoencoder": RunConfig(lr=1.2e-3),  # what the shipped weights were trained with
     "denoiser": RunConfig(),
+    "flow": RunConfig(batch=4, late_batch=2, lr=1e-3),
 }
 
 
