@@ -12,10 +12,10 @@ from .files import PICTURE_SUFFIXES, Job, plan, read, write
 __all__ = ["command"]
 
 
-def _known_codec(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+def _known_codec(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     from ..codec.api import CODECS  # imports the runtime, which this command needs anyway
 
-    if value not in CODECS:
+    if value is not None and value not in CODECS:
         raise click.BadParameter(f"{value!r} is unknown; there is {', '.join(CODECS)}.")
     return value
 
@@ -29,11 +29,9 @@ def _size(image: Path | io.BytesIO) -> int:
 @console.output_option
 @click.option(
     "--codec",
-    default="autoencoder",
-    show_default=True,
     metavar="NAME",
     callback=_known_codec,
-    help="The codec; 'gencodec models' lists what is installed.",
+    help="The codec, by default autoencoder; 'gencodec models' lists what is installed.",
 )
 @click.option(
     "-q",
@@ -44,6 +42,7 @@ def _size(image: Path | io.BytesIO) -> int:
     metavar="0..100",
     help="0 is the smallest file, 100 the best picture; any number between.",
 )
+@click.option("--lossless", is_flag=True, help="Keep every bit (codec flow).")
 @click.option("--denoise", is_flag=True, help="Take the noise out first, which saves its bits.")
 @click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP.")
 @console.device_option
@@ -54,8 +53,9 @@ def _size(image: Path | io.BytesIO) -> int:
 def command(
     inputs: tuple[str, ...],
     output: str | None,
-    codec: str,
+    codec: str | None,
     quality: float,
+    lossless: bool,
     denoise: bool,
     strip: bool,
     device: str,
@@ -71,6 +71,10 @@ def command(
     """
     from ..codec.api import compress_detailed
 
+    if lossless and codec not in (None, "flow"):
+        raise click.UsageError(f"--lossless goes with the codec flow, not with {codec}.")
+    if lossless and denoise:
+        raise click.UsageError("--lossless keeps the noise; leave out --denoise.")
     jobs = plan(
         inputs,
         output,
@@ -89,6 +93,7 @@ def command(
             image,
             codec=codec,
             quality=quality,
+            lossless=lossless,
             device=device,
             threads=threads,
             strip=strip,
@@ -110,6 +115,8 @@ def command(
             "output": job.target_name,
             "codec": result.codec,
             "quality": result.quality,
+            "lossless": result.lossless,
+            "stable": result.stable,
             "width": result.width,
             "height": result.height,
             "source_bytes": source_bytes,

@@ -6,13 +6,14 @@ These are the functions that other programs embed; the command line is written o
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, BinaryIO
 
 from . import container, denoiser, library, pixels
 from .container import ChunkType, Flag, Header
 from .denoiser import DenoiseResult, denoise, denoise_detailed
 from .errors import FormatError, InputError, ModelError
-from .schemes import SCHEMES, by_name, by_wire_id
+from .schemes import LOSSLESS, SCHEMES, by_name, by_wire_id
 from .session import Runtime
 
 __all__ = [
@@ -44,7 +45,8 @@ Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 class CompressResult:
     """A compressed picture and what is known about it.
 
-    ``estimate_bits`` is what the model itself reckons for the symbols, without headers.
+    ``estimate_bits`` is what the model itself reckons for the symbols, without headers;
+    ``stable``: the decoded picture, saved again in the same way, gives the same file.
     """
 
     data: bytes
@@ -54,6 +56,8 @@ class CompressResult:
     quality: float
     notes: tuple[str, ...]
     estimate_bits: float
+    lossless: bool
+    stable: bool
 
     @property
     def bpp(self) -> float:
@@ -101,7 +105,7 @@ class ModelInfo:
 
 def compress(
     image: ImageLike,
-    codec: str = "autoencoder",
+    codec: str | None = None,
     quality: float = 50,
     lossless: bool = False,
     device: str = "auto",
@@ -116,9 +120,9 @@ def compress(
     Arguments:
         image: a PIL image, a path, a binary file object, or a uint8 array ``(H, W)``,
             ``(H, W, 3)`` or ``(H, W, 4)``.
-        codec: one of `CODECS`.
+        codec: one of `CODECS`; None for autoencoder, or flow where it is to be lossless.
         quality: 0 (smallest file) to 100 (best picture), continuous.
-        lossless: keep every bit; no codec of this version can.
+        lossless: keep every bit; flow alone can.
         device: "auto", "cpu" or "cuda".
         threads: of the CPU; None for all cores.
         strip: leave out ICC profile, EXIF and XMP.
@@ -126,7 +130,8 @@ def compress(
         denoise: take the noise out first, as the function `denoise` does; it costs many bits.
 
     Raises:
-        InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument.
+        InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument,
+            or ``lossless`` and the picture has more than 8 bits a sample or no RGB colours.
         ModelError, DeviceError: the model or the device is not to be had.
 
     Example:
@@ -150,7 +155,7 @@ def compress(
 
 def compress_detailed(
     image: ImageLike,
-    codec: str = "autoencoder",
+    codec: str | None = None,
     quality: float = 50,
     lossless: bool = False,
     device: str = "auto",
@@ -161,21 +166,30 @@ def compress_detailed(
     denoise: bool = False,
 ) -> CompressResult:
     """Like `compress`, and tells what was done."""
-    scheme = by_name(codec)
+    scheme = by_name(codec or ("flow" if lossless else "autoencoder"))
     if isinstance(quality, bool) or not isinstance(quality, int | float) or not 0 <= quality <= 100:
         raise InputError(f"quality must be a number from 0 to 100, not {quality!r}.")
-    if lossless:
-        raise InputError(f"The codec {codec} cannot compress losslessly.")
+    if lossless and not scheme.EXACT:
+        raise InputError(f"The codec {scheme.NAME} cannot compress losslessly; flow can.")
+    if lossless and denoise:
+        raise InputError(
+            "A picture that is denoised is not kept losslessly; leave out one of them."
+        )
     runtime = Runtime(device, threads)
-    picture = pixels.load(image, keep_metadata=not strip)
+    # What an exact codec gives back is saved again unchanged, hidden colours included.
+    picture = pixels.load(image, keep_metadata=not strip, fill=not scheme.EXACT)
+    if lossless and picture.inexact:
+        raise InputError(f"The picture cannot be kept losslessly: {picture.inexact}")
     height, width = picture.rgb.shape[:2]
     container.check_size(width, height)
     if denoise:
         network = library.default_single("denoiser")
         picture.rgb, _ = denoiser.clean(picture.rgb, network, runtime)
     encoder, decoder = library.default_pair(scheme.NAME, model)
-    hundredths = round(quality * 100)
-    coded = scheme.encode(picture.rgb, hundredths, encoder, decoder, runtime)
+    hundredths = 10_000 if lossless else round(quality * 100)
+    flags = Flag.GREY * picture.grey | Flag.LOSSLESS * lossless | Flag.STABLE * scheme.EXACT
+    level = LOSSLESS if lossless else hundredths
+    coded = scheme.encode(picture.rgb, level, encoder, decoder, runtime)
 
     chunks = []
     for kind, payload in (
@@ -190,7 +204,7 @@ def compress_detailed(
     chunks += [container.Chunk(ChunkType.SEGMENT, segment) for segment in coded.segments]
     header = Header(
         scheme=scheme.WIRE_ID,
-        flags=Flag.GREY if picture.grey else 0,
+        flags=flags,
         quality=hundredths,
         decoder=decoder.file.digest,
         width=width,
@@ -198,7 +212,15 @@ def compress_detailed(
     )
     data = container.write(header, chunks)
     return CompressResult(
-        data, width, height, codec, hundredths / 100, picture.notes, coded.estimate_bits
+        data,
+        width,
+        height,
+        scheme.NAME,
+        hundredths / 100,
+        picture.notes,
+        coded.estimate_bits,
+        lossless,
+        scheme.EXACT,
     )
 
 
@@ -228,12 +250,13 @@ def decompress(
         raise InputError("Decoding a region is not supported by this version.")
     header, metadata, segments = container.read(_bytes(data))
     scheme = by_wire_id(header.scheme)
+    level = _level(header, scheme)
     decoder = library.decoder_for(scheme.NAME, header.decoder, model)
     runtime = Runtime(device, threads)
     alpha = None
     if ChunkType.ALPHA in metadata:
         alpha = pixels.decode_alpha(metadata[ChunkType.ALPHA], header.width, header.height)
-    rgb = scheme.decode(segments, header.width, header.height, header.quality, decoder, runtime)
+    rgb = scheme.decode(segments, header.width, header.height, level, decoder, runtime)
     return pixels.to_image(
         rgb,
         grey=header.grey,
@@ -253,11 +276,12 @@ def verify(data: Data, *, model: str | os.PathLike[str] | None = None) -> None:
     """
     header, metadata, segments = container.read(_bytes(data))
     scheme = by_wire_id(header.scheme)
+    level = _level(header, scheme)
     decoder = library.decoder_for(scheme.NAME, header.decoder, model)
     if ChunkType.ALPHA in metadata:
         pixels.decode_alpha(metadata[ChunkType.ALPHA], header.width, header.height)
     runtime = Runtime("cpu")
-    scheme.verify(segments, header.width, header.height, header.quality, decoder, runtime)
+    scheme.verify(segments, header.width, header.height, level, decoder, runtime)
 
 
 def info(data: Data) -> Info:
@@ -320,6 +344,18 @@ def models() -> list[ModelInfo]:
                 )
             )
     return found
+
+
+def _level(header: Header, scheme: ModuleType) -> int:
+    """The quality that a scheme takes: hundredths, or `LOSSLESS`."""
+    if not header.lossless:
+        return header.quality
+    if not scheme.EXACT:
+        raise FormatError(
+            f"The file claims to be lossless, which {scheme.NAME} is not: it is damaged, copy or"
+            " download it again."
+        )
+    return LOSSLESS
 
 
 def _bytes(data: Data) -> bytes:

@@ -25,9 +25,10 @@ from ..library import Model
 from ..session import Runtime
 from .grid import Span, spans, tiles
 
-__all__ = ["NAME", "WIRE_ID", "Coded", "decode", "encode", "segment_count", "verify"]
+__all__ = ["EXACT", "NAME", "WIRE_ID", "Coded", "decode", "encode", "segment_count", "verify"]
 
 NAME, WIRE_ID = "autoencoder", 1
+EXACT = False  # cannot be lossless, nor is saving again without loss
 STRIDE = 16  # pixels a position of y
 HYPER = 4  # positions of y a position of z
 RESIDUAL_MAX = 30_000  # what the escape code reaches comfortably
