@@ -74,7 +74,7 @@ def command(
     start: Path | None,
     overrides: dict[str, str],
 ) -> None:
-    """Train FAMILY (autoencoder or denoiser) for a given time on the photos in a folder.
+    """Train FAMILY (autoencoder, denoiser or flow) for a given time on the photos in a folder.
 
     Runs on the CPU, one GPU, or several under torchrun; needs the extra 'train'.
     """

@@ -193,7 +193,10 @@ def test_too_few_or_too_many_segments(codec: str, model: Path | None, photo: NDA
 
 def test_names_and_wire_ids() -> None:
     """The wire ids are for ever."""
-    assert {wire_id: scheme.NAME for wire_id, scheme in SCHEMES.items()} == {1: "autoencoder"}
+    assert {wire_id: scheme.NAME for wire_id, scheme in SCHEMES.items()} == {
+        1: "autoencoder",
+        2: "flow",
+    }
     for wire_id, scheme in SCHEMES.items():
         assert wire_id == scheme.WIRE_ID
         assert by_wire_id(wire_id) is by_name(scheme.NAME) is scheme

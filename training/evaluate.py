@@ -22,6 +22,7 @@ from .. import __version__
 from ..codec import api, chart, compare, library, metrics
 from ..codec.errors import InputError
 from ..codec.results import Curve, Point
+from . import evaluate_flow
 from .data import Pixels, load_whole
 
 __all__ = ["QUALITIES", "published", "run", "run_all"]
@@ -52,6 +53,7 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
     rate = _bd_rate(jpeg, points, "psnr")
     similarity = _bd_rate(jpeg, points, "ms_ssim_db")
     decoder = api.info(api.compress(pictures[0], codec=family, model=model)).decoder
+    more = evaluate_flow.run(pictures, model) if family == "flow" else {}
     return {
         "family": family,
         "decoder": decoder,
@@ -62,6 +64,7 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
         "bd_rate_ms_ssim": round(similarity.percent, 2),
         "points": points,
         "jpeg": jpeg,
+        **more,
         **_circumstances(),
     }
 

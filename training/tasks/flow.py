@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...codec.errors import InputError
 from ..models.flow import OCTAVE, Flow, FlowConfig
 from ..weights import WeightsMixin, parse_network
 
@@ -85,4 +86,4 @@ class FlowTask(WeightsMixin):
         self.fresh = False
 
     def shipped(self, path: Path) -> dict[str, Tensor]:
-        raise NotImplementedError
+        raise InputError(f"flow cannot start from {path} yet; name a run's weights.safetensors.")
