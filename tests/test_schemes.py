@@ -19,7 +19,7 @@ from gencodec.codec.session import Runtime
 GOLDEN = Path(__file__).parent / "golden"
 # Scheme -> its models: the tiny one of the golden files, and the shipped one.
 MODELS: list[tuple[str, Path | None]] = [
-    *((path.parent.name.partition("-")[0], path) for path in GOLDEN.glob("*/*-encoder.onnx")),
+    *((path.parent.name.partition("-")[0], path) for path in GOLDEN.glob("*/*-decoder.onnx")),
     *((scheme.NAME, None) for scheme in SCHEMES.values()),
 ]
 RUNTIMES = [Runtime("cpu", 1), Runtime("cpu", 2), Runtime("cpu", 1, optimise=False)]

@@ -294,7 +294,7 @@ def _halving(
         place = side.step_place(number, colour)
         levels = Levels(int(side.steps[place]), side.thresholds)
         prediction = (mu[0, 0, :pairs].astype(np.int32) + 8) >> 4
-        rows = (row[0, 0, :pairs].astype(np.int32) - side.offsets[place] + 4) >> 3
+        rows = (row[0, 0, :pairs].astype(np.int32) - side.offsets[place] + 2) >> 2
         rows = np.clip(rows, 0, len(side.tables) - 1)
         # The lowest row says that nothing is there: with a step over 1 it need not be coded.
         coded = (rows > 0) | (levels.step == WHOLE_STEP)

@@ -31,9 +31,9 @@ def pictures() -> dict[str, tuple[Image.Image, float]]:
 
 
 def write(
-    folder: Path, name: str, picture: Image.Image, quality: float, model: Path | None
+    folder: Path, name: str, picture: Image.Image, quality: float, codec: str, model: Path | None
 ) -> None:
-    data = api.compress(picture, quality=quality, model=model)
+    data = api.compress(picture, codec, quality, model=model)
     for suffix in (".gnc", ".png"):
         if (folder / f"{name}{suffix}").exists():
             raise SystemExit(f"{folder / name}{suffix} exists; golden files are never replaced.")
@@ -48,11 +48,12 @@ def main(folder: Path) -> None:
             if "default" not in entry:
                 continue  # the denoiser writes no files
             title = f"{scheme}-{entry['default'][:8]}"
-            write(folder, title, pictures()["q50"][0], 50, None)
+            write(folder, title, pictures()["q50"][0], 50, scheme, None)
         return
-    (encoder,) = folder.glob("*-encoder.onnx")
+    (decoder,) = folder.glob("*-decoder.onnx")
+    codec = folder.name.partition("-")[0]
     for name, (picture, quality) in pictures().items():
-        write(folder, name, picture, quality, encoder)
+        write(folder, name, picture, quality, codec, decoder)
 
 
 if __name__ == "__main__":

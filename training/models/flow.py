@@ -33,7 +33,7 @@ from .layers import IntConv2d, round_ste
 __all__ = ["Flow", "FlowConfig"]
 
 ROWS, SCALE_MIN, LOG_STEP = 64, 0.04, 0.12  # logistic scales of the rows, in steps
-FINE = 8  # the networks tell a row in eighths, a mean in 16ths
+FINE = 4  # the networks tell a row in quarters (a bias holds 2**16 / 256), a mean in 16ths
 MEAN_FINE = 16
 OCTAVE = 32  # places on the ladder of steps an octave
 PLACES = 257  # steps 1 .. 256
@@ -87,7 +87,7 @@ def _linear(cin: int, kernel: int, rungs: int) -> IntConv2d:
 
 
 class Head(nn.Module):
-    """Not a layer of its own: two pointwise outputs, mean (16ths of a level) and row (eighths)."""
+    """Not a layer of its own: two pointwise outputs, mean (16ths of a level) and row (quarters)."""
 
     def __init__(self, cin: int, rungs: int, row: float) -> None:
         super().__init__()
@@ -307,5 +307,5 @@ class Flow(nn.Module):
 
 
 def rows_at(places: np.ndarray) -> np.ndarray:
-    """What a step takes from the row that the networks tell (eighths), per place."""
+    """What a step takes from the row that the networks tell (quarters), per place."""
     return np.round(places * (FINE * math.log(2) / OCTAVE / LOG_STEP)).astype(np.int32)
