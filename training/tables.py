@@ -44,7 +44,7 @@ def gaussian_row(sigma: float, counts: NDArray, largest: int) -> tuple[int, NDAr
 
 def logistic_row(scale: float, counts: NDArray, largest: int) -> tuple[int, NDArray[np.int64]]:
     """The same for a logistic law, whose tails are longer."""
-    return _row(lambda x: 0.5 * math.tanh(x / (2 * scale)), 9 * scale, counts, largest)
+    return _row(lambda x: 0.5 * math.tanh(x / (2 * scale)), 7 * scale, counts, largest)
 
 
 def _row(
