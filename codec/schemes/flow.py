@@ -178,7 +178,7 @@ class Levels:
             below = self.made(k - 1)
             part = self.thresholds[rows, np.minimum(np.maximum(k - 1, 0), 1)]
             k -= size < below + (((self.made(k) - below) * part + 255) >> 8)
-        return np.sign(residual) * np.maximum(k, 0)
+        return (np.sign(residual) * np.maximum(k, 0)).astype(np.int32)
 
 
 class _Writer:
@@ -224,7 +224,7 @@ def _encode_segment(x: Ints, side: Side) -> tuple[bytes, float]:
     for colour in range(1 if grey else 3):
         rows = np.full(values[..., colour].size, BASE_ROWS[colour], np.int32)
         writer.coder.put(values[..., colour].ravel(), rows, side.tables)
-    decoded = _build(mean, x.shape[:2], grey, side, writer)
+    decoded = _build(mean, (x.shape[0], x.shape[1]), grey, side, writer)
     head = bytes([GREY * grey]) + _checksum(decoded)
     return head + writer.coder.finish(), writer.coder.bits
 
@@ -333,10 +333,10 @@ def _base_symbols(pixels: Ints) -> Ints:
 
 def _base(values: Ints) -> Ints:
     """The inverse of `_base_symbols`."""
-    values = values.astype(np.int64)
-    values[0, 0, 0] += 128
-    values[:, 0] = np.cumsum(values[:, 0], axis=0)
-    c = np.clip(np.cumsum(values, axis=1), -(2**20), 2**20)
+    wide = values.astype(np.int64)
+    wide[0, 0, 0] += 128
+    wide[:, 0] = np.cumsum(wide[:, 0], axis=0)
+    c = np.clip(np.cumsum(wide, axis=1), -(2**20), 2**20)
     return lifting.rgb(c.astype(np.int32))
 
 

@@ -16,6 +16,8 @@ References:
     compression" (the S-transform). Malvar and Sullivan 2003 (YCoCg-R).
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -76,22 +78,22 @@ def rgb(c: Ints) -> Ints:
     return np.stack([b + co, middle + cg, b], -1)
 
 
-Interval = tuple[Ints, Ints]
+Interval = tuple[Ints, Ints] | tuple[int, int]
 
 
-def join(mean: Ints, a: Interval, b: Interval) -> Interval:
+def join(mean: Ints, a: Interval, b: Interval) -> tuple[Ints, Ints]:
     """Where ``d`` may lie, given the mean, if the pair lies in the intervals ``a`` and ``b``."""
     low = np.maximum(2 * (mean - b[1]), 2 * (a[0] - mean) - 1)
     high = np.minimum(2 * (mean - b[0]) + 1, 2 * (a[1] - mean))
     return low, high
 
 
-def joined(a: Interval, b: Interval) -> Interval:
+def joined(a: Interval, b: Interval) -> tuple[Any, Any]:
     """Where the mean may lie."""
     return (a[0] + b[0]) >> 1, (a[1] + b[1]) >> 1
 
 
-def limits(mean: Ints) -> list[Interval]:
+def limits(mean: Ints) -> list[tuple[Ints, Ints]]:
     """Intervals of the differences of R, G and B, given their means ``(..., 3)``."""
-    pixel = (np.int32(0), np.int32(PIXEL_MAX))
+    pixel = (0, PIXEL_MAX)
     return [join(mean[..., i], pixel, pixel) for i in range(3)]

@@ -22,6 +22,7 @@ References:
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -197,6 +198,8 @@ def joined(a: Interval, b: Interval) -> Interval:
 class Flow(nn.Module):
     """The whole codec as trained."""
 
+    theta: Tensor
+
     def __init__(self, config: FlowConfig | None = None) -> None:
         super().__init__()
         self.config = config or FlowConfig()
@@ -251,7 +254,7 @@ class Flow(nn.Module):
         return {"bits": bits, "error": error, "x_hat": decoded, "symbols": kept}
 
     def _halving(
-        self, nets: nn.Module, mean: Tensor, wanted: Tensor, place: Tensor, number: int
+        self, nets: Any, mean: Tensor, wanted: Tensor, place: Tensor, number: int
     ) -> tuple[Tensor, Tensor, Tensor, list]:
         mean = mean.contiguous()
         planes = planes_of(mean)
@@ -260,7 +263,8 @@ class Flow(nn.Module):
         middle = joined(r, b)
         mix = self.mix(place + split_place(number, 0))
         found: list[Tensor] = []
-        cost, wrong, symbols = 0.0, 0.0, []
+        cost = wrong = mean.new_zeros(mean.shape[0])
+        symbols = []
         features = planes
         for colour in range(3):
             if colour == 0:
