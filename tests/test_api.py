@@ -169,7 +169,7 @@ def test_wrong_arguments_are_named(cat: Image.Image, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no codec 'jpeg'; known: autoencoder"):
         gencodec.compress(cat, codec="jpeg")
     with pytest.raises(InputError, match="cannot compress losslessly"):
-        gencodec.compress(cat, lossless=True)
+        gencodec.compress(cat, "autoencoder", lossless=True)
     with pytest.raises(DeviceError, match="no device 'tpu'"):
         gencodec.compress(cat, device="tpu")
     with pytest.raises(DeviceError, match="threads"):
