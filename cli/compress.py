@@ -13,10 +13,10 @@ from .files import PICTURE_SUFFIXES, Job, plan, read, write
 __all__ = ["command"]
 
 
-def _known_codec(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+def _known_codec(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     from ..codec.api import CODECS  # imports the runtime, which this command needs anyway
 
-    if value not in CODECS:
+    if value is not None and value not in CODECS:
         raise click.BadParameter(f"{value!r} is unknown; there is {', '.join(CODECS)}.")
     return value
 
@@ -30,11 +30,9 @@ def _size(image: Path | io.BytesIO) -> int:
 @console.output_option
 @click.option(
     "--codec",
-    default="autoencoder",
-    show_default=True,
     metavar="NAME",
     callback=_known_codec,
-    help="The codec; 'gencodec models' lists what is installed.",
+    help="The codec, by default autoencoder; 'gencodec models' lists what is installed.",
 )
 @click.option(
     "-q",
@@ -57,6 +55,7 @@ def _size(image: Path | io.BytesIO) -> int:
     metavar="B",
     help="The same, in bits per pixel.",
 )
+@click.option("--lossless", is_flag=True, help="Keep every bit (codec flow).")
 @click.option("--denoise", is_flag=True, help="Take the noise out first, which saves its bits.")
 @click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP.")
 @console.device_option
@@ -67,10 +66,11 @@ def _size(image: Path | io.BytesIO) -> int:
 def command(
     inputs: tuple[str, ...],
     output: str | None,
-    codec: str,
+    codec: str | None,
     quality: float,
     target_size: int | None,
     target_bpp: float | None,
+    lossless: bool,
     denoise: bool,
     strip: bool,
     device: str,
@@ -90,6 +90,12 @@ def command(
     asked = [given is not ParameterSource.DEFAULT, target_size is not None, target_bpp is not None]
     if sum(asked) > 1:
         raise click.UsageError("Give one of -q, --target-size and --target-bpp.")
+    if lossless and any(asked[1:]):
+        raise click.UsageError("--lossless leaves no choice of size; leave out the target.")
+    if lossless and codec not in (None, "flow"):
+        raise click.UsageError(f"--lossless goes with the codec flow, not with {codec}.")
+    if lossless and denoise:
+        raise click.UsageError("--lossless keeps the noise; leave out --denoise.")
     jobs = plan(
         inputs,
         output,
@@ -111,6 +117,7 @@ def command(
             image,
             codec=codec,
             quality=quality,
+            lossless=lossless,
             device=device,
             threads=threads,
             strip=strip,
@@ -134,6 +141,8 @@ def command(
             "output": job.target_name,
             "codec": result.codec,
             "quality": result.quality,
+            "lossless": result.lossless,
+            "stable": result.stable,
             "width": result.width,
             "height": result.height,
             "source_bytes": source_bytes,

@@ -74,6 +74,16 @@ def command(family: str, data: Path, out: Path | None, model: str | None, as_jso
                 f"The priors save {prior['saved']}% against codes as plain numbers, "
                 f"{prior['saved_order0']}% against a fixed table for each level."
             )
+        if "again" in result:
+            kept = result["lossless"]
+            click.echo(f"lossless: {kept['bpp']} bpp, {kept['identical']} pictures identical")
+            _print_rows("second file equals the first", result["again"])
+            for saves in result["saves"]:
+                rows = [
+                    {"codec": name, **{str(n): v for n, v in zip(saves["after"], row, strict=True)}}
+                    for name, row in saves["psnr"].items()
+                ]
+                _print_rows(f"PSNR after so many saves at quality {saves['quality']}", rows)
 
 
 def _print_rows(title: str, rows: list[dict]) -> None:

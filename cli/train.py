@@ -76,8 +76,8 @@ def command(
 ) -> None:
     """Train FAMILY for a given time on the photos in a folder.
 
-    Families: autoencoder, denoiser, vqvae, and vqvae-prior, vqvae's second stage, which needs
-    --init with the weights of its first.
+    Families: autoencoder, denoiser, flow, vqvae, and vqvae-prior, vqvae's second stage, which
+    needs --init with the weights of its first.
 
     Runs on the CPU, one GPU, or several under torchrun; needs the extra 'train'.
     """

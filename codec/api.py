@@ -7,6 +7,7 @@ import operator
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, BinaryIO
 
 from . import container, denoiser, library, pixels
@@ -14,7 +15,7 @@ from .container import ChunkType, Flag, Header
 from .denoiser import DenoiseResult, denoise, denoise_detailed
 from .errors import FormatError, InputError, ModelError
 from .sampling import complete, sample
-from .schemes import SCHEMES, by_name, by_wire_id
+from .schemes import LOSSLESS, SCHEMES, by_name, by_wire_id
 from .session import Runtime
 from .target import largest_quality, limit_of
 
@@ -51,7 +52,8 @@ Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 class CompressResult:
     """A compressed picture and what is known about it.
 
-    ``estimate_bits`` is what the model itself reckons for the symbols, without headers.
+    ``estimate_bits`` is what the model itself reckons for the symbols, without headers;
+    ``stable``: the decoded picture, saved again in the same way, gives the same file.
     """
 
     data: bytes
@@ -61,6 +63,8 @@ class CompressResult:
     quality: float
     notes: tuple[str, ...]
     estimate_bits: float
+    lossless: bool
+    stable: bool
 
     @property
     def bpp(self) -> float:
@@ -108,7 +112,7 @@ class ModelInfo:
 
 def compress(
     image: ImageLike,
-    codec: str = "autoencoder",
+    codec: str | None = None,
     quality: float = 50,
     lossless: bool = False,
     device: str = "auto",
@@ -125,9 +129,9 @@ def compress(
     Arguments:
         image: a PIL image, a path, a binary file object, or a uint8 array ``(H, W)``,
             ``(H, W, 3)`` or ``(H, W, 4)``.
-        codec: one of `CODECS`.
+        codec: one of `CODECS`; None for autoencoder, or flow where it is to be lossless.
         quality: 0 (smallest file) to 100 (best picture); `models` lists a codec's steps.
-        lossless: keep every bit; no codec of this version can.
+        lossless: keep every bit, whatever the quality; flow alone can.
         device: "auto", "cpu" or "cuda".
         threads: of the CPU; None for all cores.
         strip: leave out ICC profile, EXIF and XMP.
@@ -137,7 +141,8 @@ def compress(
             that fits is searched for, and ``quality`` is not looked at. At most one of them.
 
     Raises:
-        InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument.
+        InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument,
+            or ``lossless`` and the picture has more than 8 bits a sample or no RGB colours.
         ModelError, DeviceError: the model or the device is not to be had.
 
     Example:
@@ -163,7 +168,7 @@ def compress(
 
 def compress_detailed(
     image: ImageLike,
-    codec: str = "autoencoder",
+    codec: str | None = None,
     quality: float = 50,
     lossless: bool = False,
     device: str = "auto",
@@ -176,13 +181,22 @@ def compress_detailed(
     target_bpp: float | None = None,
 ) -> CompressResult:
     """Like `compress`, and tells what was done."""
-    scheme = by_name(codec)
+    scheme = by_name(codec or ("flow" if lossless else "autoencoder"))
     if isinstance(quality, bool) or not isinstance(quality, int | float) or not 0 <= quality <= 100:
         raise InputError(f"quality must be a number from 0 to 100, not {quality!r}.")
-    if lossless:
-        raise InputError(f"The codec {codec} cannot compress losslessly.")
+    if lossless and not scheme.EXACT:
+        raise InputError(f"The codec {scheme.NAME} cannot compress losslessly; flow can.")
+    if lossless and denoise:
+        raise InputError(
+            "A picture that is denoised is not kept losslessly; leave out one of them."
+        )
+    if lossless and (target_size is not None or target_bpp is not None):
+        raise InputError("A lossless file has the size that it takes; leave out the target.")
     runtime = Runtime(device, threads)
-    picture = pixels.load(image, keep_metadata=not strip)
+    # What an exact codec gives back is saved again unchanged, hidden colours included.
+    picture = pixels.load(image, keep_metadata=not strip, fill=not scheme.EXACT)
+    if lossless and picture.inexact:
+        raise InputError(f"The picture cannot be kept losslessly: {picture.inexact}")
     height, width = picture.rgb.shape[:2]
     container.check_size(width, height)
     limit = limit_of(target_size, target_bpp, width * height)
@@ -191,14 +205,16 @@ def compress_detailed(
         picture.rgb, _ = denoiser.clean(picture.rgb, network, runtime)
     encoder, decoder = library.default_pair(scheme.NAME, model)
     metadata = _metadata(picture)
+    flags = Flag.GREY * picture.grey | Flag.LOSSLESS * lossless | Flag.STABLE * scheme.EXACT
     estimates: dict[int, float] = {}
 
     def write(hundredths: int) -> bytes:
-        coded = scheme.encode(picture.rgb, hundredths, encoder, decoder, runtime)
+        level = LOSSLESS if lossless else hundredths
+        coded = scheme.encode(picture.rgb, level, encoder, decoder, runtime)
         estimates[hundredths] = coded.estimate_bits
         header = Header(
             scheme=scheme.WIRE_ID,
-            flags=Flag.GREY if picture.grey else 0,
+            flags=flags,
             quality=hundredths,
             decoder=decoder.file.digest,
             width=width,
@@ -208,12 +224,20 @@ def compress_detailed(
         return container.write(header, metadata + segments)
 
     if limit is None:
-        chosen = round(quality * 100)
+        chosen = 10_000 if lossless else round(quality * 100)
         data = write(chosen)
     else:
         chosen, data = largest_quality(write, limit)
     return CompressResult(
-        data, width, height, codec, chosen / 100, picture.notes, estimates[chosen]
+        data,
+        width,
+        height,
+        scheme.NAME,
+        chosen / 100,
+        picture.notes,
+        estimates[chosen],
+        lossless,
+        scheme.EXACT,
     )
 
 
@@ -257,6 +281,7 @@ def decompress(
     raw = _bytes(data)
     header = container.read_header(raw)
     scheme = by_wire_id(header.scheme)
+    level = _level(header, scheme)
     size = header.width, header.height
     wanted = None
     if region is not None:
@@ -269,7 +294,7 @@ def decompress(
     alpha = None
     if ChunkType.ALPHA in metadata:
         alpha = pixels.decode_alpha(metadata[ChunkType.ALPHA], *size)
-    rgb = scheme.decode(segments, *size, header.quality, decoder, runtime, region)
+    rgb = scheme.decode(segments, *size, level, decoder, runtime, region)
     if region is not None and alpha is not None:
         x, y, w, h = region
         alpha = alpha[y : y + h, x : x + w]
@@ -308,11 +333,12 @@ def verify(data: Data, *, model: str | os.PathLike[str] | None = None) -> None:
     """
     header, metadata, segments = container.read(_bytes(data))
     scheme = by_wire_id(header.scheme)
+    level = _level(header, scheme)
     decoder = library.decoder_for(scheme.NAME, header.decoder, model)
     if ChunkType.ALPHA in metadata:
         pixels.decode_alpha(metadata[ChunkType.ALPHA], header.width, header.height)
     runtime = Runtime("cpu")
-    scheme.verify(segments, header.width, header.height, header.quality, decoder, runtime)
+    scheme.verify(segments, header.width, header.height, level, decoder, runtime)
 
 
 def info(data: Data) -> Info:
@@ -395,6 +421,18 @@ def _scale(steps: tuple[float, ...] | None) -> str:
     if steps is None:
         return "0 to 100, continuous"
     return "steps at " + ", ".join(f"{step:g}" for step in steps)
+
+
+def _level(header: Header, scheme: ModuleType) -> int:
+    """The quality that a scheme takes: hundredths, or `LOSSLESS`."""
+    if not header.lossless:
+        return header.quality
+    if not scheme.EXACT:
+        raise FormatError(
+            f"The file claims to be lossless, which {scheme.NAME} is not: it is damaged, copy or"
+            " download it again."
+        )
+    return LOSSLESS
 
 
 def _bytes(data: Data) -> bytes:

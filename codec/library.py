@@ -92,10 +92,12 @@ def default_pair(scheme: str, path: str | PathLike[str] | None = None) -> tuple[
         if entry is None:
             raise ModelError(f"This version ships no model for {scheme}; pass --model FILE.")
         decoder = load(PRETRAINED / entry["decoders"][entry["default"]]["file"])
-        return load(PRETRAINED / entry["encoder"]), decoder
+        return load(PRETRAINED / entry["encoder"]) if "encoder" in entry else decoder, decoder
     given = load(path)
     if given.file.scheme != scheme:
         raise ModelError(f"{given.path.name} is a model of {given.file.scheme}, not {scheme}.")
+    if given.file.settings.get("alone"):  # the decoder's networks are all that encoding needs
+        return given, given
     other = {"encoder": "decoder", "decoder": "encoder"}[given.file.about["side"]]
     stem = given.path.name.removesuffix(f"-{given.file.about['side']}.onnx")
     twin = given.path.with_name(f"{stem}-{other}.onnx")

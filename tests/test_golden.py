@@ -15,7 +15,7 @@ from PIL import Image
 from gencodec.codec import api, container, library
 
 GOLDEN = Path(__file__).parent / "golden"
-FOLDERS = ["autoencoder-0", "vqvae-0"]
+FOLDERS = ["autoencoder-0", "flow-0", "vqvae-0"]
 CASES = ["q0", "q50", "q100", "grey", "alpha", "wide", "one-pixel"]
 
 
@@ -28,14 +28,14 @@ def test_golden_files_decode_to_their_pictures(folder: str, name: str) -> None:
         decoded = api.decompress(data, model=decoder)
         assert decoded.mode == wanted.mode
         gap = np.abs(np.asarray(decoded).astype(int) - np.asarray(wanted).astype(int))
-    assert gap.max() <= 1
+    assert gap.max() <= (folder != "flow-0")  # flow is exact on every machine
     api.verify(data, model=decoder)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_the_tiny_models_are_tiny(folder: str) -> None:
     files = list((GOLDEN / folder).glob("*.onnx"))
-    assert len(files) == 2
+    assert len(files) == 1 + (folder != "flow-0")  # flow's encoder needs no more
     assert sum(path.stat().st_size for path in files) < 200_000
 
 

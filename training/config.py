@@ -33,6 +33,7 @@ PRESETS: dict[str, RunConfig] = {
     "denoiser": RunConfig(),
     "vqvae": RunConfig(lr=1e-3),
     "vqvae-prior": RunConfig(lr=2e-3, batch=6, crop=256, late_batch=4, late_crop=320),
+    "flow": RunConfig(batch=4, late_batch=2, lr=1e-3),
 }
 
 

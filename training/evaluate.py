@@ -22,7 +22,7 @@ from .. import __version__
 from ..codec import api, chart, compare, library, metrics
 from ..codec.errors import InputError
 from ..codec.results import Curve, Point
-from . import evaluate_vqvae
+from . import evaluate_flow, evaluate_vqvae
 from .data import Pixels, load_whole
 
 __all__ = ["QUALITIES", "published", "run", "run_all"]
@@ -65,6 +65,7 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
     rate = _bd_rate(jpeg, points, "psnr")
     similarity = _bd_rate(jpeg, points, "ms_ssim_db")
     decoder = api.info(api.compress(pictures[0], codec=family, model=model)).decoder
+    more = evaluate_flow.run(pictures, model) if family == "flow" else {}
     return {
         "family": family,
         "decoder": decoder,
@@ -76,6 +77,7 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
         "points": points,
         "jpeg": jpeg,
         **(_of_vqvae(pictures, model) if family == "vqvae" else {}),
+        **more,
         **_circumstances(),
     }
 

@@ -7,7 +7,7 @@ import torch
 
 from ..codec.errors import InputError
 from .data import Crops, load_pictures
-from .exports import autoencoder, denoiser, vqvae
+from .exports import autoencoder, denoiser, flow, vqvae
 from .families import FAMILIES, load_weights
 
 __all__ = ["run"]
@@ -50,6 +50,8 @@ def run(
         held_out = counting.tiles[:24]
     if family == "denoiser":
         return denoiser.export(task, held_out, out, about)
+    if family == "flow":
+        return flow.export(task, counting, crops, out, about)
     return autoencoder.export(task, counting, crops, held_out, out, about)
 
 

@@ -2,6 +2,7 @@
 
 from .tasks.autoencoder import AutoencoderTask
 from .tasks.denoiser import DenoiserTask
+from .tasks.flow import FlowTask
 from .tasks.vqvae import VqvaeTask
 from .tasks.vqvae_prior import VqvaePriorTask
 from .weights import Task, load_weights
@@ -10,6 +11,7 @@ __all__ = [
     "FAMILIES",
     "AutoencoderTask",
     "DenoiserTask",
+    "FlowTask",
     "Task",
     "VqvaePriorTask",
     "VqvaeTask",
@@ -21,4 +23,5 @@ FAMILIES: dict[str, type] = {
     "denoiser": DenoiserTask,
     "vqvae": VqvaeTask,
     "vqvae-prior": VqvaePriorTask,
+    "flow": FlowTask,
 }

@@ -5,13 +5,14 @@ the model's, with many it is the truth.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..codec.entropy import TOTAL
 
-__all__ = ["gaussian_row", "pack", "to_frequencies"]
+__all__ = ["gaussian_row", "logistic_row", "pack", "to_frequencies"]
 
 PRIOR_WEIGHT = 300.0  # counts that the model's own distribution is worth
 
@@ -38,10 +39,20 @@ def gaussian_row(sigma: float, counts: NDArray, largest: int) -> tuple[int, NDAr
     Arguments:
         counts: how often each value ``-largest .. largest`` was seen under this row.
     """
-    reach = min(math.ceil(4 * sigma) + 1, largest)
+    return _row(lambda x: 0.5 * math.erf(x / (sigma * math.sqrt(2))), 4 * sigma, counts, largest)
+
+
+def logistic_row(scale: float, counts: NDArray, largest: int) -> tuple[int, NDArray[np.int64]]:
+    """The same for a logistic law, whose tails are longer."""
+    return _row(lambda x: 0.5 * math.tanh(x / (2 * scale)), 7 * scale, counts, largest)
+
+
+def _row(
+    law: Callable[[float], float], width: float, counts: NDArray, largest: int
+) -> tuple[int, NDArray[np.int64]]:
+    reach = min(math.ceil(width) + 1, largest)
     values = np.arange(-reach, reach + 1)
-    edges = (np.arange(-reach, reach + 2) - 0.5) / (sigma * math.sqrt(2))
-    model = np.diff([0.5 * math.erf(edge) for edge in edges])
+    model = np.diff([law(edge - 0.5) for edge in range(-reach, reach + 2)])
     inside = counts[largest - reach : largest + reach + 1].astype(np.float64)
     inside = inside + inside[::-1]  # the law is symmetric by construction of the networks
     outside = 2 * float(counts.sum()) - inside.sum()

@@ -3,12 +3,13 @@
 from types import ModuleType
 
 from ..errors import FormatError, InputError
-from . import autoencoder, vqvae
+from . import autoencoder, flow, vqvae
+from .flow import LOSSLESS
 
-__all__ = ["SCHEMES", "by_name", "by_wire_id"]
+__all__ = ["LOSSLESS", "SCHEMES", "by_name", "by_wire_id"]
 
-# Wire id -> scheme. Ids are never given to another scheme; 2 is flow's.
-SCHEMES: dict[int, ModuleType] = {1: autoencoder, 3: vqvae}
+# Wire id -> scheme. Ids are never given to another scheme.
+SCHEMES: dict[int, ModuleType] = {1: autoencoder, 2: flow, 3: vqvae}
 
 
 def by_name(name: str) -> ModuleType:

@@ -32,6 +32,7 @@ from .picture import (
 )
 
 __all__ = [
+    "EXACT",
     "NAME",
     "WIRE_ID",
     "Coded",
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 NAME, WIRE_ID = "autoencoder", 1
+EXACT = False  # cannot be lossless, nor is saving again without loss
 
 Floats = NDArray[np.float32]
 

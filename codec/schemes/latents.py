@@ -25,7 +25,7 @@ from ..errors import FormatError
 from ..library import Model
 from ..session import Runtime
 
-__all__ = ["Side", "decode_segment", "encode_segment"]
+__all__ = ["Side", "decode_segment", "encode_segment", "ladder_position", "mixing"]
 
 HYPER = 4  # positions of y a position of z
 RESIDUAL_MAX = 30_000  # what the escape code reaches comfortably

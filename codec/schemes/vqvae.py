@@ -42,6 +42,7 @@ from .picture import (
 from .pixelcnn import TOTAL, Field, priors
 
 __all__ = [
+    "EXACT",
     "NAME",
     "STRIDE",
     "WIRE_ID",
@@ -62,6 +63,7 @@ __all__ = [
 ]
 
 NAME, WIRE_ID = "vqvae", 3
+EXACT = False  # cannot be lossless, nor is saving again without loss
 TOGETHER = 9  # segments whose waves run together (a tile's): full matrices, little memory
 
 Floats = NDArray[np.float32]

@@ -52,10 +52,10 @@ def main(folder: Path) -> None:
                 continue  # of an earlier release
             write(folder, title, pictures()["q50"][0], scheme, 50, None)
         return
-    (encoder,) = folder.glob("*-encoder.onnx")
+    (decoder,) = folder.glob("*-decoder.onnx")
     codec = folder.name.partition("-")[0]
     for name, (picture, quality) in pictures().items():
-        write(folder, name, picture, codec, quality, encoder)
+        write(folder, name, picture, codec, quality, decoder)
 
 
 if __name__ == "__main__":

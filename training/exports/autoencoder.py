@@ -5,25 +5,23 @@ reconstruction offsets are counted on pictures, and the quality scale is measure
 and written into the decoder.
 """
 
-import copy
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from torch import Tensor, nn
 
 from ...codec import api
 from ...codec.errors import InputError
-from ...codec.modelfile import EXACT, ModelFile
+from ...codec.modelfile import ModelFile
 from ..data import Crops, Pixels
 from ..models.autoencoder import LOG_STEP, R_MAX, ROWS, SIGMA_MIN, Z_MAX, Autoencoder
-from ..models.layers import IntConv2d
 from ..onnxfile import export_role, strided, write_model
 from ..shipped import training_tables
 from ..tables import gaussian_row, pack, to_frequencies
 from ..tasks.autoencoder import AutoencoderTask
+from .exact import exact, layers
 
 __all__ = ["export"]
 
@@ -85,7 +83,7 @@ def export(
     decoder = [
         export_role(
             "hyper_index",
-            _exact(model.h_i),
+            exact(model.h_i),
             {"z": z, "mix": mix},
             ["index", "features"],
             {"z": plane},
@@ -93,7 +91,7 @@ def export(
         ),
         export_role(
             "context_index",
-            _exact(model.c_i),
+            exact(model.c_i),
             {"magnitude": y, "features": exact_features, "mix": mix},
             ["index"],
             {"magnitude": plane, "features": plane},
@@ -132,8 +130,8 @@ def export(
         "side": "decoder",
         "roles": ["hyper_index", "context_index", "hyper_mean", "context_mean", "synthesis"],
         "exact": {
-            "hyper_index": _layers("hyper_index", decoder[0], model.h_i),
-            "context_index": _layers("context_index", decoder[1], model.c_i),
+            "hyper_index": layers("hyper_index", decoder[0], model.h_i),
+            "context_index": layers("context_index", decoder[1], model.c_i),
         },
         "card": about,
     }
@@ -257,52 +255,6 @@ class _ContextMean(nn.Module):
         mix = mix * (1 / 256)
         mean = self.c_m(y1 * torch.exp(self.log_inverse(mix)), features)
         return mean * torch.exp(self.log_gain(mix))
-
-
-class _Frozen(nn.Module):
-    """An `IntConv2d` with its integers worked out, and without what only gradients need."""
-
-    def __init__(self, layer: IntConv2d) -> None:
-        super().__init__()
-        weight, bias = layer.integers()
-        self.weight, self.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
-        self.padding, self.clip, self.shift = layer.kernel // 2, layer.clip, layer.shift
-
-    def forward(self, x: Tensor, mix: Tensor) -> Tensor:
-        offset = torch.floor(mix @ self.bias * 2.0**-IntConv2d.mix_bits + 0.5)[:, :, None, None]
-        total = nn.functional.conv2d(x, self.weight, padding=self.padding) + offset
-        return torch.clamp(torch.floor(total * 2.0**-self.shift + 0.5), *self.clip)
-
-
-def _exact(network: nn.Module) -> nn.Module:
-    """A copy of a network of integer layers with its integers worked out; same forward."""
-    frozen = copy.deepcopy(network)
-    for name, layer in network.named_children():
-        assert isinstance(layer, IntConv2d)
-        setattr(frozen, name, _Frozen(layer))
-    return frozen
-
-
-def _layers(role: str, graph: onnx.GraphProto, network: nn.Module) -> list[dict]:
-    """Names and proven bounds of a role's integer convolutions."""
-    stored = {weight.name for weight in graph.initializer}
-    described = []
-    for name, layer in network.named_children():
-        assert isinstance(layer, IntConv2d)
-        bound = layer.bound()
-        if bound >= EXACT:
-            raise InputError(
-                f"The integer layer {name} could reach {bound}, which float32 does not hold "
-                "exactly; train on, or with a smaller net.index."
-            )
-        names = {
-            part: next(n for n in stored if n.startswith(f"{role}/{name}.{part}"))
-            for part in ("weight", "bias")
-        }
-        described.append(
-            {**names, "input_max": layer.input_max, "shift": layer.shift, "bound": bound}
-        )
-    return described
 
 
 @torch.no_grad()

@@ -1,0 +1,201 @@
+"""The laws of `flow`, which hold whatever its networks say.
+
+The transform is a bijection on integers; a picture kept losslessly comes back bit by bit; and the
+picture of any file, compressed again in the same way, gives that file again. None of this rests on
+trained weights, so here the networks are arbitrary integer functions of what they see.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from gencodec.codec.entropy import TOTAL
+from gencodec.codec.errors import FormatError
+from gencodec.codec.schemes import flow, lifting
+from gencodec.codec.session import Runtime
+
+ROWS, PLACES = 64, 257
+SIZES = [(1, 1), (1, 9), (9, 1), (2, 2), (7, 5), (16, 16), (33, 18), (64, 65), (70, 130)]
+QUALITIES = [flow.LOSSLESS, 0, 2000, 3333, 5000, 7000, 9000, 10_000]
+RUNTIME = Runtime("cpu", 1)
+
+
+def tables() -> dict[str, NDArray]:
+    """Rows of ever wider bells, steps of 32 an octave, thresholds from plain rounding to lazy."""
+    low, size, freq = [], [], []
+    for row in range(ROWS):
+        reach = min(2 + row * row // 8, 400)
+        values = np.arange(-reach, reach + 1)
+        mass = np.append(np.exp(-np.abs(values) / (0.05 * 1.12**row)), 1e-6)
+        whole = 1 + np.floor(mass / mass.sum() * (TOTAL - mass.size)).astype(int)
+        whole[reach] += TOTAL - whole.sum()
+        low.append(-reach)
+        size.append(whole.size)
+        freq.append(whole)
+    places = np.arange(PLACES)
+    random = np.random.default_rng(3)
+    return {
+        "low": np.array(low),
+        "size": np.array(size),
+        "freq": np.concatenate(freq),
+        "step": np.round(256 * 2 ** (places / 32)).astype(int),
+        "row_offset": np.round(places * 1.44).astype(int),
+        "threshold": random.integers(128, 244, (ROWS, 2)),
+    }
+
+
+@dataclass
+class File:
+    tables: dict[str, NDArray]
+    settings: dict[str, Any] = field(
+        default_factory=lambda: {
+            "levels": 6,
+            "kinds": 6,
+            "rungs": 3,
+            "octave": 32,
+            "mix_top": 224,
+            "colour_place": [-25, 7, 16],
+            "detail_max": 255,
+            "ladder": [[0, 216], [10_000, 32]],
+        }
+    )
+
+    def table(self, name: str) -> NDArray:
+        return self.tables[name]
+
+
+class Arbitrary:
+    """Stands where a model stands; its networks are the same wild function on every call."""
+
+    def __init__(self) -> None:
+        self.file, self.cache = File(tables()), {}
+
+    def run(self, role: str, runtime: Runtime, mix: NDArray, **feeds: NDArray) -> list[NDArray]:
+        planes = feeds["planes"].astype(np.int64)
+        total = sum((i + 3) * plane for i, plane in enumerate(planes[0]))
+        if "known" in feeds:
+            total = total + 5 * feeds["known"].astype(np.int64)[0].sum(0)
+        total = total + np.roll(total, 1, 0) + sum(role.encode()) + int(mix[0, 0])
+        mean = np.clip(total, -8192, 8192)[None, None].astype(np.float32)
+        row = (total % 1024)[None, None].astype(np.float32)
+        return [mean, row] if "known" in feeds else [mean, row, feeds["planes"]]
+
+
+MODEL: Any = Arbitrary()
+
+
+def pictures(size: tuple[int, int]) -> list[NDArray[np.uint8]]:
+    """Noise over the whole range, nothing but its ends, a soft ramp, and grey noise."""
+    random = np.random.default_rng(size[0] * 1000 + size[1])
+    noise = random.integers(0, 256, (*size, 3)).astype(np.uint8)
+    ends = np.where(random.integers(0, 8, (*size, 3)) > 0, noise // 128 * 255, noise)
+    ramp = np.add.outer(np.arange(size[0]), np.arange(size[1]))[..., None] * np.array([1, 2, 3])
+    soft = np.clip(ramp // 2 + random.integers(-2, 3, ramp.shape), 0, 255)
+    grey = np.repeat(noise[..., :1], 3, 2)
+    return [noise, ends.astype(np.uint8), soft.astype(np.uint8), grey]
+
+
+def packed(rgb: NDArray[np.uint8], quality: int) -> list[bytes]:
+    return flow.encode(rgb, quality, MODEL, MODEL, RUNTIME).segments
+
+
+def unpacked(segments: list[bytes], rgb: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    return flow.decode(segments, rgb.shape[1], rgb.shape[0], quality, MODEL, RUNTIME)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_halving_is_a_bijection(size: tuple[int, int]) -> None:
+    random = np.random.default_rng(1)
+    x = random.integers(-400, 400, (*size, 3)).astype(np.int32)
+    mean, d = lifting.split(x)
+    assert np.array_equal(lifting.merge(mean, d), x)
+    assert np.array_equal(lifting.rgb(lifting.colours(x)), x)
+    assert np.array_equal(lifting.colours(lifting.rgb(x)), x)
+
+
+def test_every_difference_in_its_interval_leads_to_a_pixel() -> None:
+    """And every pair of pixels has its difference there: the interval is exact."""
+    a, b = np.meshgrid(np.arange(256), np.arange(256))
+    mean, d = (a + b) >> 1, a - b
+    low, high = lifting.join(mean, (0, 255), (0, 255))
+    assert np.all((low <= d) & (d <= high))
+    assert np.array_equal(lifting.joined((0, 255), (0, 255)), (0, 255))
+    for end in (low, high):
+        bottom = mean - (end >> 1)
+        assert min(bottom.min(), (bottom + end).min()) == 0
+        assert max(bottom.max(), (bottom + end).max()) == 255
+
+
+@pytest.mark.parametrize("step", [256, 257, 300, 362, 400, 512, 700, 1000, 5000])
+def test_the_quantiser_is_monotone_and_keeps_what_it_made(step: int) -> None:
+    levels = flow.Levels(step, tables()["threshold"])
+    residual, symbols = np.arange(-600, 601), np.arange(-100, 101)
+    for row in range(0, ROWS, 5):
+        k = levels.chosen(residual, np.full(residual.size, row))
+        assert np.all(np.diff(k) >= 0)
+        assert np.abs(levels.made(k) - residual).max() <= step / 256
+        kept = levels.chosen(levels.made(symbols), np.full(symbols.size, row))
+        assert np.array_equal(kept, symbols)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_lossless_and_stable(size: tuple[int, int]) -> None:
+    for rgb in pictures(size):
+        for quality in QUALITIES:
+            first = packed(rgb, quality)
+            decoded = unpacked(first, rgb, quality)
+            if quality == flow.LOSSLESS:
+                assert np.array_equal(decoded, rgb)
+            assert packed(decoded, quality) == first
+
+
+def test_segments_stand_alone() -> None:
+    rgb = np.tile(pictures((40, 100))[2], (1, 8, 1))
+    segments = packed(rgb, 5000)
+    assert len(segments) == flow.segment_count(800, 40) == 2
+    (alone,) = packed(rgb[:, :512], 5000)
+    assert alone == segments[0]
+    for wrong in (segments[:1], segments[::-1], [*segments, segments[0]]):
+        with pytest.raises(FormatError):
+            unpacked(wrong, rgb, 5000)
+
+
+@pytest.mark.parametrize(
+    "region", [(0, 0, 800, 40), (511, 39, 2, 1), (3, 5, 70, 20), (512, 0, 9, 9)]
+)
+def test_a_region_is_cut_from_its_segments_alone(region: tuple[int, int, int, int]) -> None:
+    rgb = np.tile(pictures((40, 100))[2], (1, 8, 1))
+    segments = packed(rgb, 5000)
+    x, y, w, h = region
+    needed = flow.segments_of(800, 40, region, MODEL)
+    assert needed == [number for number in (0, 1) if (x < 512, x + w > 512)[number]]
+    seen = [data if number in needed else b"" for number, data in enumerate(segments)]
+    part = flow.decode(seen, 800, 40, 5000, MODEL, RUNTIME, region)
+    assert np.array_equal(part, unpacked(segments, rgb, 5000)[y : y + h, x : x + w])
+
+
+@pytest.mark.parametrize("quality", [flow.LOSSLESS, 3000])
+def test_damage_is_an_error(quality: int) -> None:
+    """Never a wrong picture, and no other exception, whatever stands in a segment."""
+    rgb = pictures((33, 18))[0]
+    (data,) = packed(rgb, quality)
+    random = np.random.default_rng(4)
+    forged = [data[:length] for length in range(0, len(data), 7)]
+    for _ in range(60):
+        changed = bytearray(data)
+        changed[int(random.integers(len(data)))] ^= int(random.integers(1, 256))
+        forged.append(bytes(changed))
+    forged += [bytes([0, 0, 0]) + random.bytes(4 * n) for n in range(12)]
+    for each in forged:
+        with pytest.raises(FormatError):
+            unpacked([each], rgb, quality)
+
+
+def test_grey_costs_no_colour() -> None:
+    grey = pictures((64, 65))[3]
+    tinted = grey.copy()
+    tinted[0, 0, 0] ^= 1
+    assert len(packed(grey, flow.LOSSLESS)[0]) < 0.6 * len(packed(tinted, flow.LOSSLESS)[0])
