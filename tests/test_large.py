@@ -104,7 +104,7 @@ def bomb(path: Path, width: int, height: int) -> Path:
 def test_pictures_that_pillow_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = bomb(tmp_path / "large.png", 19_000, 9_500)  # 180.5 megapixels
     assert Image.MAX_IMAGE_PIXELS == opening.PILLOWS_LIMIT
-    monkeypatch.setattr(pixels, "_from_pillow", lambda image, keep: image.size)
+    monkeypatch.setattr(pixels, "_from_pillow", lambda image, *_: image.size)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert pixels.load(path) == (19_000, 9_500)
