@@ -29,9 +29,18 @@ from ..library import Model
 from ..modelfile import ModelFile
 from ..session import Runtime
 from . import lifting
-from .grid import Box, boxes, overlapping
+from .grid import Box, Tile, boxes, overlapping
 from .latents import ladder_position, mixing
-from .picture import STRIDE, Coded, Region, check_count, covering, positions, segment_count
+from .picture import (
+    STRIDE,
+    Coded,
+    Region,
+    check_count,
+    covering,
+    paste,
+    positions,
+    segment_count,
+)
 
 __all__ = [
     "EXACT",
@@ -95,15 +104,11 @@ def decode(
     x, y, w, h = region or (0, 0, width, height)
     rgb = np.empty((h, w, 3), np.uint8)
     for number in segments_of(width, height, (x, y, w, h), decoder):
-        rows, columns = _pixels(places[number])
-        bottom, right = min(rows.stop, height), min(columns.stop, width)
-        shape = (bottom - rows.start, right - columns.start)
+        box = places[number]
+        rows, columns = _pixels(box)
+        shape = min(rows.stop, height) - rows.start, min(columns.stop, width) - columns.start
         pixels = _decode_segment(segments[number], *shape, side)
-        top, bottom = max(rows.start, y), min(bottom, y + h)
-        left, right = max(columns.start, x), min(right, x + w)
-        part = pixels[top - rows.start : bottom - rows.start]
-        part = part[:, left - columns.start : right - columns.start]
-        rgb[top - y : bottom - y, left - x : right - x] = part
+        paste(pixels, Tile(box, box), rgb, x, y)
     return rgb
 
 
