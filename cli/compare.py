@@ -45,11 +45,7 @@ def _drawing(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     "--plot", metavar="FILE", callback=_drawing, help="Draw the curves to a .png or .svg file."
 )
 @click.option("--html", metavar="FILE", help="Write a page with tables, curves and a viewer.")
-@console.device_option
-@console.threads_option
-@console.model_option
-@console.force_option
-@console.json_option
+@console.run_options
 def command(
     inputs: tuple[str, ...],
     codecs: list[str] | None,

@@ -58,11 +58,7 @@ def _size(image: Path | io.BytesIO) -> int:
 @click.option("--lossless", is_flag=True, help="Keep every bit (codec flow).")
 @click.option("--denoise", is_flag=True, help="Take the noise out first, which saves its bits.")
 @click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP.")
-@console.device_option
-@console.threads_option
-@console.model_option
-@console.force_option
-@console.json_option
+@console.run_options
 def command(
     inputs: tuple[str, ...],
     output: str | None,

@@ -13,9 +13,7 @@ from .files import Job
 
 __all__ = [
     "Progress",
-    "device_option",
     "fail_on_error",
-    "force_option",
     "json_option",
     "model_option",
     "needs_training",
@@ -23,9 +21,9 @@ __all__ = [
     "print_json",
     "print_table",
     "run_jobs",
+    "run_options",
     "sentence",
     "show_warning",
-    "threads_option",
     "warn",
 ]
 
@@ -53,6 +51,13 @@ output_option = click.option(
 threads_option = click.option(
     "--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads; default: all cores."
 )
+
+
+def run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What every command takes that runs networks and writes files."""
+    for option in (json_option, force_option, model_option, threads_option, device_option):
+        command = option(command)
+    return command
 
 
 def warn(text: str) -> None:

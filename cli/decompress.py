@@ -34,11 +34,7 @@ def _four_numbers(
     callback=_four_numbers,
     help="Decode this part only: left, top, width and height in pixels.",
 )
-@console.device_option
-@console.threads_option
-@console.model_option
-@console.force_option
-@console.json_option
+@console.run_options
 def command(
     inputs: tuple[str, ...],
     output: str | None,

@@ -49,11 +49,7 @@ class _Sigma(click.ParamType):
     metavar="0..1",
     help="How much of the noise is taken out; less than 1 keeps some grain.",
 )
-@console.device_option
-@console.threads_option
-@console.model_option
-@console.force_option
-@console.json_option
+@console.run_options
 def command(
     inputs: tuple[str, ...],
     output: str | None,

@@ -71,11 +71,7 @@ class _Size(click.ParamType):
     metavar="DIR|OUT",
     help="Folder for the pictures; with --complete the file to write.",
 )
-@console.device_option
-@console.threads_option
-@console.model_option
-@console.force_option
-@console.json_option
+@console.run_options
 def command(
     count: int | None,
     seed: int,
