@@ -108,7 +108,7 @@ def decode(
         rows, columns = _pixels(box)
         shape = min(rows.stop, height) - rows.start, min(columns.stop, width) - columns.start
         pixels = _decode_segment(segments[number], *shape, side)
-        paste(pixels, Tile(box, box), rgb, x, y)
+        paste(pixels.astype(np.uint8), Tile(box, box), rgb, x, y)
     return rgb
 
 
