@@ -67,6 +67,8 @@ class Tables:
             raise ValueError("the frequency tables are not rows of positive integers of one sum")
         self.frequencies = flat
         self.starts = ends - self.sizes
+        # As plain numbers, for loops over rows.
+        self.lowest, self.last = self.low.tolist(), (self.sizes - 1).tolist()
         self._models: dict[int, object] = {}
 
     def __len__(self) -> int:
@@ -224,14 +226,16 @@ class Decoder:
         """The next ``len(rows)`` values, int32, in the order of ``rows``."""
         rows = np.asarray(rows, np.int32)
         order, groups = _groups(rows)
-        entry = np.empty(rows.size, np.int32)
+        values = np.empty(rows.size, np.int32)
+        escaped = []
         for row, start, end in groups:
-            entry[start:end] = self._decode(tables.model(row), end - start)
-        ordered = rows[order]
-        values = entry + tables.low[ordered]
-        outside = entry == tables.sizes[ordered] - 1
-        if outside.any():
-            values[outside] = self._escaped(ordered[outside], tables)
+            entry = self._decode(tables.model(row), end - start)
+            if entry.max() == tables.last[row]:
+                escaped.append(start + np.flatnonzero(entry == tables.last[row]))
+            np.add(entry, tables.lowest[row], out=values[start:end])
+        if escaped:
+            places = np.concatenate(escaped)
+            values[places] = self._escaped(rows[order[places]], tables)
         result = np.empty(rows.size, np.int32)
         result[order] = values
         return result

@@ -156,7 +156,7 @@ def test_segments_stand_alone() -> None:
     rgb = np.tile(pictures((40, 100))[2], (1, 8, 1))
     segments = packed(rgb, 5000)
     assert len(segments) == flow.segment_count(800, 40) == 2
-    (alone,) = packed(rgb[:, :512], 5000)
+    (alone,) = packed(rgb[:, :448], 5000)
     assert alone == segments[0]
     for wrong in (segments[:1], segments[::-1], [*segments, segments[0]]):
         with pytest.raises(FormatError):
@@ -164,14 +164,14 @@ def test_segments_stand_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "region", [(0, 0, 800, 40), (511, 39, 2, 1), (3, 5, 70, 20), (512, 0, 9, 9)]
+    "region", [(0, 0, 800, 40), (447, 39, 2, 1), (3, 5, 70, 20), (448, 0, 9, 9)]
 )
 def test_a_region_is_cut_from_its_segments_alone(region: tuple[int, int, int, int]) -> None:
     rgb = np.tile(pictures((40, 100))[2], (1, 8, 1))
     segments = packed(rgb, 5000)
     x, y, w, h = region
     needed = flow.segments_of(800, 40, region, MODEL)
-    assert needed == [number for number in (0, 1) if (x < 512, x + w > 512)[number]]
+    assert needed == [number for number in (0, 1) if (x < 448, x + w > 448)[number]]
     seen = [data if number in needed else b"" for number, data in enumerate(segments)]
     part = flow.decode(seen, 800, 40, 5000, MODEL, RUNTIME, region)
     assert np.array_equal(part, unpacked(segments, rgb, 5000)[y : y + h, x : x + w])

@@ -8,6 +8,7 @@ gone through `picture`'s.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from ..library import Model
 from ..modelfile import ModelFile
 from ..session import Runtime
+from . import picture
 from .grid import Tile, boxes, overlapping, tiles
 from .latents import Side, decode_segment, encode_segment
 from .picture import (
@@ -27,8 +29,7 @@ from .picture import (
     crop,
     paste,
     positions,
-    segment_count,
-    segments_of,
+    spread,
 )
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 NAME, WIRE_ID = "autoencoder", 1
+LARGEST = 32  # positions a side of a segment: small, since they are worked on in parallel
 EXACT = False  # cannot be lossless, nor is saving again without loss
 
 Floats = NDArray[np.float32]
@@ -56,13 +58,18 @@ def encode(
     """Compresses pixels ``(H, W, 3)`` at ``quality`` (hundredths, 0..10000)."""
     side = Side(decoder, quality, runtime)
     rows, columns = positions(rgb.shape[1], rgb.shape[0])
-    places = boxes(rows, columns)
+    places = boxes(rows, columns, LARGEST)
     segments, estimate = [b""] * len(places), 0.0
-    cut = tiles(rows, columns, encoder.file.settings["halo"])
+    cut = tiles(rows, columns, encoder.file.settings["halo"], None, LARGEST)
     for tile, y in ahead(lambda tile: _analysis(rgb, tile, encoder, side), cut, runtime):
-        for number in overlapping(rows, columns, tile.inner):
-            r, c = places[number].within(tile.inner)
-            segments[number], bits = encode_segment(y[:, r, c], encoder, side)
+        numbers = overlapping(rows, columns, tile.inner, LARGEST)
+        parts = [y[:, *places[number].within(tile.inner)] for number in numbers]
+
+        def coded(part: Floats, runtime: Runtime) -> tuple[bytes, float]:
+            return encode_segment(part, encoder, side.on(runtime))
+
+        for number, (data, bits) in zip(numbers, spread(coded, parts, runtime), strict=True):
+            segments[number] = data
             estimate += bits
     return Coded(segments, estimate)
 
@@ -86,17 +93,20 @@ def decode(
         FormatError: a segment is missing or damaged.
     """
     side = Side(decoder, quality, runtime)
-    rows, columns = check_count(segments, width, height)
+    rows, columns = check_count(segments, width, height, LARGEST)
     x, y, w, h = region or (0, 0, width, height)
     part = covering((x, y, w, h))  # in positions
     rgb = np.empty((h, w, 3), np.uint8)
-    cut = tiles(rows, columns, side.settings["halo"], part)
-    places = boxes(rows, columns)
+    cut = tiles(rows, columns, side.settings["halo"], part, LARGEST)
+    places = boxes(rows, columns, LARGEST)
 
     def latents(numbers: list[int]) -> Iterator[Floats]:
-        return (decode_segment(segments[n], *places[n].size, side) for n in numbers)
+        return spread(decoded, numbers, runtime)
 
-    windows = Windows((rows, columns), cut, latents)
+    def decoded(number: int, runtime: Runtime) -> Floats:
+        return decode_segment(segments[number], *places[number].size, side.on(runtime))
+
+    windows = Windows((rows, columns), cut, latents, LARGEST)
     for tile, window in ahead(windows.window, cut, runtime):
         (pixels,) = side.run("synthesis", y=window[None])
         paste(pixels[0], tile, rgb, x, y)
@@ -113,9 +123,13 @@ def verify(
 ) -> None:
     """Decodes the symbols of every segment and checks them, without making pixels."""
     side = Side(decoder, quality, runtime)
-    places = boxes(*check_count(segments, width, height))
+    places = boxes(*check_count(segments, width, height, LARGEST), LARGEST)
     for data, box in zip(segments, places, strict=True):
         decode_segment(data, *box.size, side)
+
+
+segment_count = partial(picture.segment_count, largest=LARGEST)
+segments_of = partial(picture.segments_of, largest=LARGEST)
 
 
 def steps(model: ModelFile) -> None:

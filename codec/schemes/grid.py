@@ -5,8 +5,9 @@ from itertools import pairwise
 
 __all__ = ["Box", "Span", "Tile", "boxes", "overlapping", "spans", "tiles"]
 
-SEGMENT = 32  # positions a side: 512 pixels
-GROUP = 3  # segments a side of a network's tile: 1536 pixels
+SEGMENT = 48  # positions a side of a segment at most: 768 pixels
+UNIT = 4  # segments begin at multiples of this
+GROUP = 96  # positions a side of a network's tile, at least: 1536 pixels
 WHOLE = 128 * 72  # positions up to which a picture is one tile (2048x1152 pixels)
 
 
@@ -66,27 +67,28 @@ class Tile:
     inner: Box
 
 
-def spans(length: int) -> list[Span]:
-    """Cuts one axis into segments of `SEGMENT`; a rest of at most half of it joins the last one.
+def spans(length: int, largest: int = SEGMENT) -> list[Span]:
+    """Cuts one axis into as few segments as can be, alike in size, none over ``largest``.
 
     Example:
         >>> [span.size for span in spans(48)], [span.size for span in spans(49)]
-        ([48], [32, 17])
+        ([48], [28, 21])
     """
-    count = max(1, (length + SEGMENT // 2 - 1) // SEGMENT)
-    ends = [SEGMENT * (i + 1) for i in range(count - 1)] + [length]
+    count = max(1, -(-length // largest))
+    units = -(-length // UNIT)
+    ends = [UNIT * -(-units * (i + 1) // count) for i in range(count - 1)] + [length]
     return [Span(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def boxes(rows: int, columns: int) -> list[Box]:
+def boxes(rows: int, columns: int, largest: int = SEGMENT) -> list[Box]:
     """The segments of a grid, in raster order."""
-    across = spans(columns)
-    return [Box(one, other) for one in spans(rows) for other in across]
+    across = spans(columns, largest)
+    return [Box(one, other) for one in spans(rows, largest) for other in across]
 
 
-def overlapping(rows: int, columns: int, box: Box) -> list[int]:
+def overlapping(rows: int, columns: int, box: Box, largest: int = SEGMENT) -> list[int]:
     """The numbers, in raster order, of the segments that share positions with ``box``."""
-    down, across = spans(rows), spans(columns)
+    down, across = spans(rows, largest), spans(columns, largest)
     chosen = [i for i, span in enumerate(across) if span.shared(box.columns).size > 0]
     return [
         r * len(across) + c
@@ -96,7 +98,9 @@ def overlapping(rows: int, columns: int, box: Box) -> list[int]:
     ]
 
 
-def tiles(rows: int, columns: int, halo: int, part: Box | None = None) -> list[Tile]:
+def tiles(
+    rows: int, columns: int, halo: int, part: Box | None = None, largest: int = SEGMENT
+) -> list[Tile]:
     """Tiles that cover a grid, or a part of it, each seen with ``halo`` positions around it.
 
     With a halo of at least the network's receptive field the result does not depend on the
@@ -107,16 +111,17 @@ def tiles(rows: int, columns: int, halo: int, part: Box | None = None) -> list[T
     if part.rows.size * part.columns.size <= WHOLE:
         cut = [(part.rows, part.columns)]
     elif rows <= columns:
-        down = _groups(rows, part.rows)
-        cut = [(one, other) for other in _groups(columns, part.columns) for one in down]
+        down = _groups(rows, part.rows, largest)
+        cut = [(one, other) for other in _groups(columns, part.columns, largest) for one in down]
     else:
-        across = _groups(columns, part.columns)
-        cut = [(one, other) for one in _groups(rows, part.rows) for other in across]
+        across = _groups(columns, part.columns, largest)
+        cut = [(one, other) for one in _groups(rows, part.rows, largest) for other in across]
     inner = [Box(r, c) for r, c in cut]
     return [Tile(box.widened(halo, rows, columns), box) for box in inner]
 
 
-def _groups(length: int, part: Span) -> list[Span]:
-    ends = [span.end for span in spans(length)][GROUP - 1 :: GROUP]
-    cuts = [part.start, *(end for end in ends if part.start < end < part.end), part.end]
+def _groups(length: int, part: Span, largest: int) -> list[Span]:
+    ends = [span.end for span in spans(length, largest)]
+    each = max(1, GROUP // (length // len(ends)))  # segments a group
+    cuts = [part.start, *(e for e in ends[each - 1 :: each] if part.start < e < part.end), part.end]
     return [Span(start, end) for start, end in pairwise(cuts)]

@@ -14,8 +14,10 @@ order.
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from functools import cache, lru_cache
 from itertools import pairwise
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +35,13 @@ BIT_WORTH = 0.05  # squared steps that one bit is worth; found best on validatio
 HELPERS = 4  # threads for networks that run beside entropy coding, for all pictures at once
 QUANTISE_MAX = 12  # residuals up to this are quantised with regard to their bits
 
+# Decoding holds the interpreter's lock. Threads that take it in turns, rather than piecemeal, get
+# out of step, and the networks of one run beside the decoding of another.
+TURN = Lock()
+
 Floats = NDArray[np.float32]
 Rows = NDArray[np.uint8]  # rows of the tables of y
+Places = NDArray[np.intp]  # of values in the flattened y
 Later = Callable[[], list[Floats]]
 
 
@@ -55,6 +62,12 @@ class Side:
             np.array([0]), np.array([choice.size + 1]), np.concatenate([choice, [1]])
         )
 
+    def on(self, runtime: Runtime) -> "Side":
+        """The same with its networks run elsewhere."""
+        other = copy(self)
+        other.runtime = runtime
+        return other
+
     def run(self, role: str, **feeds: NDArray) -> list[Floats]:
         mix = self.mix.astype(np.float32)[None]
         return self.model.run(role, self.runtime, mix=mix, **feeds)
@@ -67,10 +80,11 @@ class Side:
         return index[0, :, :h, :w].astype(np.uint8), mean, exact[:, :, :h, :w]
 
     def second(
-        self, r1: NDArray[np.int32], y1: Floats, exact: Floats, features: Floats
+        self, places: Places, r1: NDArray[np.int32], y1: Floats, exact: Floats, features: Floats
     ) -> tuple[Rows, Later]:
-        """Rows and mean of pass 2, from what pass 1 gave."""
-        magnitude = np.minimum(np.abs(r1), self.settings["residual_max"]).astype(np.float32)
+        """Rows and mean of pass 2, from what pass 1 gave: its residuals and where they belong."""
+        magnitude = np.zeros(y1.shape, np.float32)
+        magnitude.ravel()[places] = np.minimum(np.abs(r1), self.settings["residual_max"])
         (index,) = self.run("context_index", magnitude=magnitude[None], features=exact)
         mean = self.later("context_mean", y1=y1[None], features=features)
         return index[0].astype(np.uint8), mean
@@ -87,8 +101,9 @@ class Side:
     def shift(self, values: NDArray[np.int32], rows: Rows) -> Floats:
         """Residuals as they are added to the mean: moved a little towards zero, row by row."""
         offsets = self.tables["offset"]  # (rows, 3): for 0, 1 and more
-        size = np.minimum(np.abs(values), 2)
-        return values - np.sign(values) * offsets[rows, size]
+        signed = np.concatenate([-offsets[:, :0:-1], offsets], 1)  # for -2, -1, 0, 1 and 2
+        moved = signed.ravel()[rows * np.int32(5) + np.clip(values + 2, 0, 4)]
+        return values.astype(np.float32) - moved
 
 
 @cache
@@ -179,17 +194,15 @@ def encode_segment(y: Floats, encoder: Model, side: Side) -> tuple[bytes, float]
     index, later, exact = side.hyper(z, h, w)
     residuals = []
     for mask in (first, ~first):
-        coded = mask & (index > 0)
-        rows = index[coded]
+        places = np.flatnonzero(mask & (index > 0))
+        rows = index.ravel()[places]
         mean, *features = (part[0, :, :h, :w] for part in later())
-        values = _quantise((y - mean)[coded], rows, side)
+        values = _quantise(y.ravel()[places] - mean.ravel()[places], rows, side)
         residuals.append(values)
         if mask is first:
-            residual = np.zeros(y.shape, np.int32)
-            residual[coded] = values
             y1 = np.where(first, mean, np.float32(0))
-            y1[coded] += side.shift(values, rows)
-            index, later = side.second(residual, y1, exact, features[0][None])
+            y1.ravel()[places] += side.shift(values, rows)
+            index, later = side.second(places, values, y1, exact, features[0][None])
         coder.put(values, rows, tables["y"])
     check = _checksum(choice.ravel(), z.ravel(), *residuals)
     return check + coder.finish(), coder.bits
@@ -227,7 +240,8 @@ def decode_segment(data: bytes, h: int, w: int, side: Side) -> Floats:
     choice = coder.take(np.zeros(hz * wz, np.int32), side.choice)
     if choice.size and (choice.min() < 0 or choice.max() >= settings["banks"]):
         raise FormatError("The file is damaged: a segment names a prior that does not exist.")
-    z = coder.take(_z_rows(choice.reshape(hz, wz), settings["z"]), tables["z"])
+    with TURN:
+        z = coder.take(_z_rows(choice.reshape(hz, wz), settings["z"]), tables["z"])
     if np.abs(z).max(initial=0) > settings["z_max"]:  # the exactness bounds rest on this
         raise FormatError("The file is damaged: a segment's symbols are out of range.")
 
@@ -237,18 +251,17 @@ def decode_segment(data: bytes, h: int, w: int, side: Side) -> Floats:
     residuals = []
     y = np.zeros(shape, np.float32)
     for mask in (first, ~first):
-        coded = mask & (index > 0)
-        rows = index[coded]
-        values = coder.take(rows, tables["y"])
+        places = np.flatnonzero(mask & (index > 0))
+        rows = index.ravel()[places]
+        with TURN:
+            values = coder.take(rows, tables["y"])
         residuals.append(values)
-        mean, *features = (part[0, :, :h, :w] for part in later())
-        np.copyto(y, mean, where=mask)
-        y[coded] += side.shift(values, rows)
+        mean, *features = later()
+        np.copyto(y, mean[0, :, :h, :w], where=mask)
+        y.ravel()[places] += side.shift(values, rows)
         if mask is first:
-            residual = np.zeros(shape, np.int32)
-            residual[coded] = values
             # A copy, for y goes on while the network may still have to read it.
-            index, later = side.second(residual, y.copy(), exact, features[0][None])
+            index, later = side.second(places, values, y.copy(), exact, features[0][:, :, :h, :w])
     coder.finish()
     if _checksum(choice, z, *residuals) != data[:2]:
         raise FormatError("The file is damaged: the symbols of a segment do not match their check.")

@@ -8,7 +8,8 @@ tile is prepared while the one before is worked on.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from ..errors import FormatError
 from ..library import Model
 from ..session import Runtime
-from .grid import Box, Span, Tile, boxes, overlapping
+from .grid import SEGMENT, Box, Span, Tile, boxes, overlapping
 
 __all__ = [
     "STRIDE",
@@ -32,6 +33,7 @@ __all__ = [
     "positions",
     "segment_count",
     "segments_of",
+    "spread",
 ]
 
 STRIDE = 16  # pixels a side of a position
@@ -55,14 +57,16 @@ def positions(width: int, height: int) -> tuple[int, int]:
     return -(-height // STRIDE), -(-width // STRIDE)
 
 
-def segment_count(width: int, height: int) -> int:
+def segment_count(width: int, height: int, largest: int = SEGMENT) -> int:
     """The number of segments of a picture."""
-    return len(boxes(*positions(width, height)))
+    return len(boxes(*positions(width, height), largest))
 
 
-def check_count(segments: list[bytes], width: int, height: int) -> tuple[int, int]:
+def check_count(
+    segments: list[bytes], width: int, height: int, largest: int = SEGMENT
+) -> tuple[int, int]:
     """Rows and columns of the grid; FormatError if there are not as many segments as it takes."""
-    wanted = segment_count(width, height)
+    wanted = segment_count(width, height, largest)
     if len(segments) != wanted:
         raise FormatError(
             f"The file is damaged: it holds {len(segments)} segments where a picture of "
@@ -71,11 +75,13 @@ def check_count(segments: list[bytes], width: int, height: int) -> tuple[int, in
     return positions(width, height)
 
 
-def segments_of(width: int, height: int, region: Region, decoder: Model) -> list[int]:
+def segments_of(
+    width: int, height: int, region: Region, decoder: Model, largest: int = SEGMENT
+) -> list[int]:
     """The numbers of the segments that a scheme's ``decode`` needs for a region."""
     rows, columns = positions(width, height)
     part, halo = covering(region), decoder.file.settings["halo"]
-    return overlapping(rows, columns, part.widened(halo, rows, columns))
+    return overlapping(rows, columns, part.widened(halo, rows, columns), largest)
 
 
 def covering(region: Region) -> Box:
@@ -128,6 +134,20 @@ def ahead(
             yield item, result
 
 
+def spread(
+    work: Callable[[Item, Runtime], Result], items: Sequence[Item], runtime: Runtime
+) -> Iterator[Result]:
+    """What ``work`` makes of each item, in order; several at once, on one thread each."""
+    if len(items) < 2 or runtime.cores == 1:
+        return (work(item, runtime) for item in items)
+    return _workers(runtime.cores).map(partial(work, runtime=replace(runtime, threads=1)), items)
+
+
+@cache
+def _workers(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, "gencodec")
+
+
 class Windows:
     """The latents of each tile, from segments that are decoded when first needed.
 
@@ -137,6 +157,7 @@ class Windows:
         shape: rows and columns of the grid.
         cut: the tiles, in the order in which they will be asked for.
         decode: the latents ``(channels, h, w)`` of the segments of some numbers, in their order.
+        largest: positions a side of a segment at most.
     """
 
     def __init__(
@@ -144,15 +165,19 @@ class Windows:
         shape: tuple[int, int],
         cut: list[Tile],
         decode: Callable[[list[int]], Iterator[NDArray]],
+        largest: int = SEGMENT,
     ) -> None:
-        self.shape, self.decode = shape, decode
-        self.places = boxes(*shape)
-        self.needed = Counter(n for tile in cut for n in overlapping(*shape, tile.outer))
+        self.shape, self.decode, self.largest = shape, decode, largest
+        self.places = boxes(*shape, largest)
+        self.needed = Counter(n for tile in cut for n in self._seen(tile))
         self.kept: dict[int, NDArray] = {}
+
+    def _seen(self, tile: Tile) -> list[int]:
+        return overlapping(*self.shape, tile.outer, self.largest)
 
     def window(self, tile: Tile) -> NDArray:
         """The latents of all that the tile's network sees, ``(channels, h, w)``."""
-        numbers = overlapping(*self.shape, tile.outer)
+        numbers = self._seen(tile)
         decoded = self.decode([number for number in numbers if number not in self.kept])
         window = None
         for number in numbers:
