@@ -23,6 +23,7 @@ from ..codec import api, chart, compare, library, metrics
 from ..codec.errors import InputError
 from ..codec.results import Curve, Point
 from . import evaluate_flow, evaluate_vqvae
+from .beside import beside
 from .data import Pixels, load_whole
 
 __all__ = ["QUALITIES", "published", "run", "run_all"]
@@ -171,14 +172,16 @@ def _circumstances(more: dict[str, str] | None = None) -> dict:
 
 
 def _ours(pictures: list[Pixels], family: str, quality: float, model: Path | None) -> dict:
-    rows = []
-    for picture in pictures:
-        result = api.compress_detailed(picture, codec=family, quality=quality, model=model)
-        decoded = np.asarray(api.decompress(result.data, model=model).convert("RGB"))
-        row = _measure(picture, decoded, len(result.data))
-        row["estimate_bpp"] = result.estimate_bits / (result.width * result.height)
-        rows.append(row)
-    return {"quality": quality, **_means(rows)}
+    def row(picture: Pixels) -> dict:
+        result = api.compress_detailed(
+            picture, codec=family, quality=quality, threads=1, model=model
+        )
+        decoded = np.asarray(api.decompress(result.data, threads=1, model=model).convert("RGB"))
+        found = _measure(picture, decoded, len(result.data))
+        found["estimate_bpp"] = result.estimate_bits / (result.width * result.height)
+        return found
+
+    return {"quality": quality, **_means(beside(row, pictures))}
 
 
 def _of_vqvae(pictures: list[Pixels], model: Path | None) -> dict:
@@ -195,13 +198,13 @@ def _jpeg(pictures: list[Pixels], quality: int) -> dict:
 
 
 def _pillow(pictures: list[Pixels], name: str, options: dict) -> dict:
-    rows = []
-    for picture in pictures:
+    def row(picture: Pixels) -> dict:
         buffer = io.BytesIO()
         Image.fromarray(picture).save(buffer, name, **options)
         decoded = np.asarray(Image.open(buffer).convert("RGB"))
-        rows.append(_measure(picture, decoded, buffer.tell()))
-    return _means(rows)
+        return _measure(picture, decoded, buffer.tell())
+
+    return _means(beside(row, pictures))
 
 
 def _measure(original: Pixels, decoded: Pixels, size: int) -> dict:

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from ..codec import api, metrics
+from .beside import beside
 from .data import Pixels
 
 __all__ = ["run"]
@@ -23,51 +24,62 @@ def run(pictures: list[Pixels], model: Path | None = None) -> dict:
         ``again`` (per quality, how many second files equal the first, byte for byte), and
         ``saves`` (mean PSNR to the original after 1, 5, 15 and 50 saves, beside other codecs).
     """
-    exact = [api.compress(picture, lossless=True, model=model) for picture in pictures]
-    back = [np.asarray(api.decompress(data, model=model).convert("RGB")) for data in exact]
-    rates = [8 * len(d) / (p.shape[0] * p.shape[1]) for d, p in zip(exact, pictures, strict=True)]
+    exact = beside(lambda picture: _lossless(picture, model), pictures)
     return {
         "lossless": {
-            "bpp": round(float(np.mean(rates)), 5),
-            "identical": sum(np.array_equal(a, b) for a, b in zip(back, pictures, strict=True)),
+            "bpp": round(float(np.mean([bpp for bpp, _ in exact])), 5),
+            "identical": sum(same for _, same in exact),
         },
         "again": [_again(pictures, quality, model) for quality in AGAIN_QUALITIES],
         "saves": [_saves(pictures, quality, model) for quality in SAVED_QUALITIES],
     }
 
 
+def _lossless(picture: Pixels, model: Path | None) -> tuple[float, bool]:
+    data = api.compress(picture, lossless=True, threads=1, model=model)
+    back = np.asarray(api.decompress(data, threads=1, model=model).convert("RGB"))
+    height, width = picture.shape[:2]
+    return metrics.bpp(len(data), width, height), np.array_equal(back, picture)
+
+
 def _again(pictures: list[Pixels], quality: int, model: Path | None) -> dict:
-    same = 0
-    for picture in pictures:
-        first = api.compress(picture, "flow", quality, model=model)
-        decoded = np.asarray(api.decompress(first, model=model).convert("RGB"))
-        same += api.compress(decoded, "flow", quality, model=model) == first
-    return {"quality": quality, "identical": same, "pictures": len(pictures)}
+    def same(picture: Pixels) -> bool:
+        first = api.compress(picture, "flow", quality, threads=1, model=model)
+        decoded = np.asarray(api.decompress(first, threads=1, model=model).convert("RGB"))
+        return api.compress(decoded, "flow", quality, threads=1, model=model) == first
+
+    return {
+        "quality": quality,
+        "identical": sum(beside(same, pictures)),
+        "pictures": len(pictures),
+    }
 
 
 def _saves(pictures: list[Pixels], quality: int, model: Path | None) -> dict:
     """Mean PSNR after so many saves; each codec's own quality of that number."""
     table: dict[str, list[float]] = {}
     for name in ("flow", "autoencoder", "JPEG", "WEBP", "AVIF"):
-        found = []
-        for picture in pictures:
-            now, row, still = picture, [], False
-            for count in range(1, SAVES + 1):
-                if not still:  # a codec that gave back what it was given will do so for ever
-                    saved = _save(now, name, quality, model)
-                    still, now = np.array_equal(saved, now), saved
-                if count in SHOWN:
-                    row.append(metrics.psnr(picture, now))
-            found.append(row)
-        table[name] = [round(float(value), 3) for value in np.mean(found, 0)]
+        rows = beside(lambda picture, name=name: _decay(picture, name, quality, model), pictures)
+        table[name] = [round(float(value), 3) for value in np.mean(rows, 0)]
     return {"quality": quality, "after": list(SHOWN), "psnr": table}
+
+
+def _decay(picture: Pixels, name: str, quality: int, model: Path | None) -> list[float]:
+    now, row, still = picture, [], False
+    for count in range(1, SAVES + 1):
+        if not still:  # a codec that gave back what it was given will do so for ever
+            saved = _save(now, name, quality, model)
+            still, now = np.array_equal(saved, now), saved
+        if count in SHOWN:
+            row.append(metrics.psnr(picture, now))
+    return row
 
 
 def _save(pixels: Pixels, name: str, quality: int, model: Path | None) -> Pixels:
     if name in api.CODECS:
         given = model if name == "flow" else None
-        data = api.compress(pixels, name, quality, model=given)
-        return np.asarray(api.decompress(data, model=given).convert("RGB"))
+        data = api.compress(pixels, name, quality, threads=1, model=given)
+        return np.asarray(api.decompress(data, threads=1, model=given).convert("RGB"))
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, name, quality=quality)
     with Image.open(buffer) as image:

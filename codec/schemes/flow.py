@@ -40,6 +40,7 @@ from .picture import (
     paste,
     positions,
     segment_count,
+    spread,
 )
 
 __all__ = [
@@ -71,14 +72,13 @@ def encode(
     rgb: NDArray[np.uint8], quality: int, encoder: Model, decoder: Model, runtime: Runtime
 ) -> Coded:
     """Compresses pixels ``(H, W, 3)`` at ``quality`` (hundredths, 0..10000, or `LOSSLESS`)."""
-    side = Side(decoder, quality, runtime)
-    segments, estimate = [], 0.0
-    for box in boxes(*positions(rgb.shape[1], rgb.shape[0])):
-        part = rgb[_pixels(box)]
-        data, bits = _encode_segment(part.astype(np.int32), side)
-        segments.append(data)
-        estimate += bits
-    return Coded(segments, estimate)
+
+    def coded(box: Box, runtime: Runtime) -> tuple[bytes, float]:
+        return _encode_segment(rgb[_pixels(box)].astype(np.int32), Side(decoder, quality, runtime))
+
+    places = boxes(*positions(rgb.shape[1], rgb.shape[0]))
+    found = list(spread(coded, places, runtime))
+    return Coded([data for data, _ in found], sum(bits for _, bits in found))
 
 
 def decode(
@@ -100,15 +100,19 @@ def decode(
         FormatError: a segment is missing or damaged.
     """
     places = boxes(*check_count(segments, width, height))
-    side = Side(decoder, quality, runtime)
     x, y, w, h = region or (0, 0, width, height)
     rgb = np.empty((h, w, 3), np.uint8)
-    for number in segments_of(width, height, (x, y, w, h), decoder):
+
+    def decoded(number: int, runtime: Runtime) -> None:
         box = places[number]
         rows, columns = _pixels(box)
         shape = min(rows.stop, height) - rows.start, min(columns.stop, width) - columns.start
+        side = Side(decoder, quality, runtime)
         pixels = _decode_segment(segments[number], *shape, side)
         paste(pixels.astype(np.uint8), Tile(box, box), rgb, x, y)
+
+    for _ in spread(decoded, segments_of(width, height, (x, y, w, h), decoder), runtime):
+        pass
     return rgb
 
 
@@ -151,12 +155,13 @@ class Side:
         self.place = (
             -(10**6) if self.lossless else ladder_position(self.settings["ladder"], quality)
         )
-        made = decoder.cache
-        if not made:
-            file = decoder.file
+        made = decoder.cache.get("tables")
+        if made is None:
+            file, made = decoder.file, {}
             made["rows"] = Tables(file.table("low"), file.table("size"), file.table("freq"))
             for name in ("step", "row_offset", "threshold"):
                 made[name] = file.table(name).astype(np.int32)
+            decoder.cache["tables"] = made  # whole: other threads may be waiting for it
         self.tables = made["rows"]
         self.steps, self.offsets, self.thresholds = (
             made[name] for name in ("step", "row_offset", "threshold")

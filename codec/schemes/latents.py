@@ -113,9 +113,9 @@ def _helpers() -> ThreadPoolExecutor:
 
 def _tables(decoder: Model) -> dict:
     """The decoder's tables, made once a process."""
-    made = decoder.cache
-    if not made:
-        file = decoder.file
+    made = decoder.cache.get("tables")
+    if made is None:
+        file, made = decoder.file, {}
         for name in ("y", "z"):
             made[name] = Tables(
                 file.table(f"{name}_low"), file.table(f"{name}_size"), file.table(f"{name}_freq")
@@ -123,6 +123,7 @@ def _tables(decoder: Model) -> dict:
         made["offset"] = file.table("offset").astype(np.float32)
         made["y_bits"] = _magnitude_bits(made["y"])
         made["z_cost"] = _dense_cost(made["z"], decoder.file.settings["z_max"])
+        decoder.cache["tables"] = made  # whole: other threads may be waiting for it
     return made
 
 
