@@ -1,6 +1,5 @@
 """The priors of vqvae: exact, causal, and the same wave by wave as position by position."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -200,26 +199,6 @@ def test_wavefront_equals_the_plain_decoder(path: Path) -> None:
             field.codes[level, positions] = reader.take_each(field.frequencies(positions))
     reader.finish()
     assert np.array_equal(field.segment(0, len(made)), wanted)
-
-
-def test_wavefronts_are_twenty_times_as_fast() -> None:
-    """As recomputing everything for each position, timed on a few positions, in CPU time."""
-    made = priors(library.load(DECODERS[0]))
-    field = Field(made, [(32, 48)])
-    level = len(made) - 1
-    field.codes[:, field.everywhere] = 0
-    field.begin(level)
-
-    def once() -> float:
-        start = time.process_time()
-        field.frequencies(field.everywhere)
-        return time.process_time() - start
-
-    plain = min(once() for _ in range(3)) * field.everywhere.size
-    start = time.process_time()
-    for positions, _ in field.waves():
-        field.frequencies(positions)
-    assert plain > 20 * (time.process_time() - start)
 
 
 def test_a_changed_weight_of_a_prior_is_refused() -> None:
