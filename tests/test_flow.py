@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gencodec.codec.entropy import TOTAL
 from gencodec.codec.errors import FormatError
-from gencodec.codec.schemes import flow, lifting
+from gencodec.codec.schemes import flow, halvings, lifting
 from gencodec.codec.session import Runtime
 
 ROWS, PLACES = 64, 257
@@ -131,7 +131,7 @@ def test_every_difference_in_its_interval_leads_to_a_pixel() -> None:
 
 @pytest.mark.parametrize("step", [256, 257, 300, 362, 400, 512, 700, 1000, 5000])
 def test_the_quantiser_is_monotone_and_keeps_what_it_made(step: int) -> None:
-    levels = flow.Levels(step, tables()["threshold"])
+    levels = halvings.Levels(step, tables()["threshold"])
     residual, symbols = np.arange(-600, 601), np.arange(-100, 101)
     for row in range(0, ROWS, 5):
         k = levels.chosen(residual, np.full(residual.size, row))

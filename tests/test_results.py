@@ -29,10 +29,49 @@ def test_the_figures_are_those_of_the_results(root: Path, name: str) -> None:
     assert f"**{results['bd_rate']:.1f} %**" in text
 
 
-def test_the_results_are_of_the_shipped_decoder(root: Path) -> None:
-    results = json.loads((root / "pretrained/results/autoencoder.json").read_text("utf-8"))
-    shipped = json.loads((root / "pretrained/models.json").read_text("utf-8"))["autoencoder"]
-    assert results["decoder"] == f"autoencoder-{shipped['default'][:8]}"
+def cells_of(text: str) -> list[list[str]]:
+    """Cells of all table rows."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.mark.parametrize("name", ["README.md", "pretrained/flow.md", "pretrained/vqvae.md"])
+def test_the_other_codecs_figures_are_those_of_the_results(root: Path, name: str) -> None:
+    """Rows: codec, quality, bits, PSNR, MS-SSIM; and for flow quality, codec, PSNR after saves."""
+    found = {
+        codec: json.loads((root / f"pretrained/results/{codec}.json").read_text("utf-8"))
+        for codec in ("flow", "vqvae")
+    }
+    points = {(c, f"{p['quality']:g}"): p for c, result in found.items() for p in result["points"]}
+    lowest = {row["codec"].lower(): row for row in found["vqvae"]["lowest"]}
+    saves = {
+        (str(row["quality"]), codec.lower()): psnr
+        for row in found["flow"]["saves"]
+        for codec, psnr in row["psnr"].items()
+    }
+    checked = set()
+    for cells in cells_of((root / name).read_text("utf-8")):
+        point = points.get((cells[0], cells[1]), lowest.get(cells[0].lower()))
+        if len(cells) == 5 and cells[1].isdigit() and point:
+            wanted = [f"{point['bpp']:.3f}", f"{point['psnr']:.2f}", f"{point['ms_ssim']:.4f}"]
+            assert cells[2:] == wanted, cells
+            checked.add(cells[0])
+        if len(cells) == 6 and (cells[0], cells[1].lower()) in saves:
+            psnr = saves[cells[0], cells[1].lower()]
+            assert cells[2:] == [f"{value:.2f}" for value in psnr]
+            checked.add("saves")
+    assert checked >= ({"flow", "saves"} if name.endswith("flow.md") else {"vqvae", "AVIF"})
+    text = (root / name).read_text("utf-8")
+    if not name.endswith("vqvae.md"):
+        assert f"**{found['flow']['bd_rate']:.1f} %**" in text
+        assert f"{found['flow']['lossless']['bpp']:.2f} bits per pixel" in text
+
+
+@pytest.mark.parametrize("codec", ["autoencoder", "flow", "vqvae"])
+def test_the_results_are_of_the_shipped_decoder(root: Path, codec: str) -> None:
+    results = json.loads((root / f"pretrained/results/{codec}.json").read_text("utf-8"))
+    shipped = json.loads((root / "pretrained/models.json").read_text("utf-8"))[codec]
+    assert results["decoder"] == f"{codec}-{shipped['default'][:8]}"
 
 
 def test_the_denoisers_figures_are_those_of_its_results(root: Path) -> None:
