@@ -6,16 +6,17 @@ These are the functions that other programs embed; the command line is written o
 import operator
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any
 
 from . import container, denoiser, library, pixels
+from .about import CODECS, Info, ModelInfo, info, installed, models, quality_steps
 from .container import ChunkType, Flag, Header
 from .denoiser import DenoiseResult, denoise, denoise_detailed
-from .errors import FormatError, InputError, ModelError
+from .errors import FormatError, InputError
+from .opening import Data, read_bytes
 from .sampling import complete, sample
-from .schemes import LOSSLESS, SCHEMES, by_name, by_wire_id
+from .schemes import LOSSLESS, by_name, by_wire_id
 from .session import Runtime
 from .target import largest_quality, limit_of
 
@@ -39,13 +40,7 @@ __all__ = [
     "verify",
 ]
 
-CODECS = tuple(scheme.NAME for scheme in SCHEMES.values())
-"""Names of the codecs that this version has."""
-
-LARGEST_FILE = 2**31  # bytes; more than the largest picture allowed can need
-
 ImageLike = Any  # a PIL image, a path, a binary file object or a uint8 array
-Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 
 
 @dataclass(frozen=True)
@@ -70,44 +65,6 @@ class CompressResult:
     def bpp(self) -> float:
         """Bits per pixel of the whole file."""
         return 8 * len(self.data) / (self.width * self.height)
-
-
-@dataclass(frozen=True)
-class Info:
-    """What a file says about itself; ``known`` tells whether its decoder is at hand."""
-
-    codec: str
-    version: int
-    width: int
-    height: int
-    quality: float
-    grey: bool
-    alpha: bool
-    lossless: bool
-    stable: bool
-    decoder: str
-    known: bool
-    segments: int
-    bytes: int
-    bpp: float
-    icc: int
-    exif: int
-    xmp: int
-    decoder_file: str | None
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """One shipped model file."""
-
-    name: str
-    codec: str
-    role: str
-    digest: str
-    bytes: int
-    default: bool
-    qualities: str
-    file: str
 
 
 def compress(
@@ -278,7 +235,7 @@ def decompress(
         InputError: the region is not inside the picture.
         ModelError: the decoder that the file names is not here.
     """
-    raw = _bytes(data)
+    raw = read_bytes(data)
     header = container.read_header(raw)
     scheme = by_wire_id(header.scheme)
     level = _level(header, scheme)
@@ -331,7 +288,7 @@ def verify(data: Data, *, model: str | os.PathLike[str] | None = None) -> None:
         FormatError: not a file of gencodec, or damaged.
         ModelError: the decoder that the file names is not here.
     """
-    header, metadata, segments = container.read(_bytes(data))
+    header, metadata, segments = container.read(read_bytes(data))
     scheme = by_wire_id(header.scheme)
     level = _level(header, scheme)
     decoder = library.decoder_for(scheme.NAME, header.decoder, model)
@@ -339,88 +296,6 @@ def verify(data: Data, *, model: str | os.PathLike[str] | None = None) -> None:
         pixels.decode_alpha(metadata[ChunkType.ALPHA], header.width, header.height)
     runtime = Runtime("cpu")
     scheme.verify(segments, header.width, header.height, level, decoder, runtime)
-
-
-def info(data: Data) -> Info:
-    """What a file says about itself; the decoder need not be at hand.
-
-    Example:
-        >>> import numpy as np
-        >>> info(compress(np.zeros((48, 64), np.uint8), quality=30)).grey
-        True
-    """
-    raw = _bytes(data)
-    header, metadata, segments = container.read(raw)
-    scheme = SCHEMES.get(header.scheme)
-    codec = scheme.NAME if scheme else f"codec {header.scheme}"
-    try:
-        found = library.decoder_for(codec, header.decoder).path.name
-    except ModelError:
-        found = None
-    return Info(
-        codec=codec,
-        version=header.version,
-        width=header.width,
-        height=header.height,
-        quality=header.quality / 100,
-        grey=header.grey,
-        alpha=ChunkType.ALPHA in metadata,
-        lossless=header.lossless,
-        stable=header.stable,
-        decoder=f"{codec}-{header.decoder.hex()[:8]}",
-        known=found is not None,
-        segments=len(segments),
-        bytes=len(raw),
-        bpp=8 * len(raw) / (header.width * header.height),
-        icc=len(metadata.get(ChunkType.ICC, b"")),
-        exif=len(metadata.get(ChunkType.EXIF, b"")),
-        xmp=len(metadata.get(ChunkType.XMP, b"")),
-        decoder_file=found,
-    )
-
-
-def models() -> list[ModelInfo]:
-    """The models that this version ships."""
-    found = []
-    for scheme, entry in library.shipped().items():
-        files = [(role, entry[role], True) for role in ("encoder", "file") if role in entry]
-        for digest, about in entry.get("decoders", {}).items():
-            files.append(("decoder", about["file"], digest == entry["default"]))
-        for role, name, default in files:
-            model = library.load(library.PRETRAINED / name)
-            found.append(
-                ModelInfo(
-                    name=model.title,
-                    codec=scheme,
-                    role=scheme if role == "file" else role,
-                    digest=model.file.digest.hex(),
-                    bytes=len(model.file.data),
-                    default=default,
-                    qualities="" if role == "file" else _scale(by_name(scheme).steps(model.file)),
-                    file=name,
-                )
-            )
-    return found
-
-
-def installed(model: str | os.PathLike[str] | None = None) -> tuple[str, ...]:
-    """The codecs that can be used: those that are shipped, or the one of ``model``."""
-    if model is not None:
-        return (library.load(model).file.scheme,)
-    return tuple(name for name in CODECS if name in library.shipped())
-
-
-def quality_steps(
-    codec: str, model: str | os.PathLike[str] | None = None
-) -> tuple[float, ...] | None:
-    """The qualities of a codec that differ; None where the scale is continuous."""
-    return by_name(codec).steps(library.default_pair(codec, model)[1].file)
-
-
-def _scale(steps: tuple[float, ...] | None) -> str:
-    if steps is None:
-        return "0 to 100, continuous"
-    return "steps at " + ", ".join(f"{step:g}" for step in steps)
 
 
 def _level(header: Header, scheme: ModuleType) -> int:
@@ -433,21 +308,3 @@ def _level(header: Header, scheme: ModuleType) -> int:
             " download it again."
         )
     return LOSSLESS
-
-
-def _bytes(data: Data) -> bytes:
-    if isinstance(data, bytes | bytearray | memoryview):
-        return bytes(data)
-    if isinstance(data, str | os.PathLike):
-        path = Path(data)
-        try:
-            if path.stat().st_size > LARGEST_FILE:
-                raise FormatError(f"{path} is too large to be a file of gencodec.")
-            return path.read_bytes()
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if hasattr(data, "read"):
-        content = data.read()
-        if isinstance(content, bytes):
-            return content
-    raise InputError(f"data must be bytes, a path or a binary file, not {type(data).__name__}.")

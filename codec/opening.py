@@ -1,4 +1,6 @@
-"""Opens pictures with Pillow, and says in a sentence what is wrong with those that it cannot.
+"""Opens what users name: pictures with Pillow, and the bytes of ``.gnc`` files.
+
+What is wrong with those that cannot be opened is said in a sentence.
 
 Pillow warns of pictures over `Image.MAX_IMAGE_PIXELS` (89 megapixels) and refuses those of twice
 as many. What a ``.gnc`` file holds is more, so unless a program has set a limit of its own, which
@@ -12,13 +14,18 @@ import io
 import os
 import struct
 from collections.abc import Generator
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-from .errors import GencodecError, InputError
+from .errors import FormatError, GencodecError, InputError
 
-__all__ = ["file_name", "one_sentence", "open_picture"]
+__all__ = ["Data", "file_name", "one_sentence", "open_picture", "read_bytes"]
+
+Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
+
+LARGEST_FILE = 2**31  # bytes; more than the largest picture allowed can need
 
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 PILLOWS_LIMIT = 2**30 // 4 // 3  # what Image.MAX_IMAGE_PIXELS is unless a program sets it
@@ -110,3 +117,27 @@ def one_sentence(name: str) -> Generator[None, None, None]:
             raise InputError(f"{name} cannot be read: {error.strerror}.") from error
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise InputError(f"{name} is damaged and cannot be read ({reason}).") from error
+
+
+def read_bytes(data: Data) -> bytes:
+    """The bytes of a ``.gnc`` file, which may be given as bytes, a path or a file object.
+
+    Raises:
+        InputError: it cannot be read, or is nothing of these.
+        FormatError: it is too large to be such a file.
+    """
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    if isinstance(data, str | os.PathLike):
+        path = Path(data)
+        try:
+            if path.stat().st_size > LARGEST_FILE:
+                raise FormatError(f"{path} is too large to be a file of gencodec.")
+            return path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if hasattr(data, "read"):
+        content = data.read()
+        if isinstance(content, bytes):
+            return content
+    raise InputError(f"data must be bytes, a path or a binary file, not {type(data).__name__}.")

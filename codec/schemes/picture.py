@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
@@ -140,7 +140,8 @@ def spread(
     """What ``work`` makes of each item, in order; several at once, on one thread each."""
     if len(items) < 2 or runtime.cores == 1:
         return (work(item, runtime) for item in items)
-    return _workers(runtime.cores).map(partial(work, runtime=replace(runtime, threads=1)), items)
+    alone = replace(runtime, threads=1)
+    return _workers(runtime.cores).map(lambda item: work(item, alone), items)
 
 
 @cache
