@@ -82,8 +82,8 @@ class Network:
     title: str
     mix: NDArray[np.float32]
 
-    def run(self, colour: int, **feeds: NDArray) -> list[NDArray]:
-        role = f"{self.title}_{lifting.COLOURS[colour]}"
+    def run(self, colour: int, second: bool = False, **feeds: NDArray) -> list[NDArray]:
+        role = f"{self.title}_{lifting.COLOURS[colour]}{'2' if second else ''}"
         return self.side.model.run(role, self.side.runtime, mix=self.mix, **feeds)
 
 
@@ -205,7 +205,8 @@ def _halving(
     middle = lifting.joined(r, b)
     found = np.zeros((pairs, mean.shape[1], 3), np.int32)
     known = np.zeros((1, 2, *mean.shape[:2]), np.float32)
-    features = planes
+    features, most = planes, side.settings["detail_max"]
+    first = np.add.outer(np.arange(pairs), np.arange(mean.shape[1])) % 2 == 0
     for colour in range(1 if grey else 3):
         if colour == 0:
             mu, row, features = network.run(0, planes=planes)
@@ -221,15 +222,25 @@ def _halving(
             )
         place = side.step_place(number, colour)
         levels = Levels(int(side.steps[place]), side.thresholds)
-        prediction = (mu[0, 0, :pairs].astype(np.int32) + 8) >> 4
-        rows = (row[0, 0, :pairs].astype(np.int32) - side.offsets[place] + 2) >> 2
-        rows = np.clip(rows, 0, len(side.tables) - 1)
-        # The lowest row says that nothing is there: with a step over 1 it need not be coded.
-        coded = (rows > 0) | (levels.step == WHOLE_STEP)
-        k = coder.values((number, colour), prediction, rows, coded, ends, levels)
-        found[..., colour] = np.clip(prediction + levels.made(k), *ends)
+        mu, row = (value[0, 0, :pairs].astype(np.int32) for value in (mu, row))
+        for half in (first, ~first):
+            if half is not first:  # which knows by how much the first half was missed
+                errors = np.zeros((1, 1, *mean.shape[:2]), np.float32)
+                missed = np.where(first, found[..., colour] - ((mu + 8) >> 4), 0)
+                errors[0, 0, :pairs] = np.clip(missed, -most, most)
+                more = network.run(colour, True, errors=errors, features=features)
+                mu, row = (
+                    old + new[0, 0, :pairs].astype(np.int32)
+                    for old, new in zip((mu, row), more, strict=True)
+                )
+            prediction = (mu + 8) >> 4
+            rows = np.clip((row - side.offsets[place] + 2) >> 2, 0, len(side.tables) - 1)
+            # The lowest row says that nothing is there: with a step over 1 it need not be coded.
+            coded = half & ((rows > 0) | (levels.step == WHOLE_STEP))
+            k = coder.values((number, colour), prediction, rows, coded, ends, levels)
+            made = np.clip(prediction + levels.made(k), *ends)
+            np.copyto(found[..., colour], made, where=half)
         if colour < 2:
-            most = side.settings["detail_max"]
             known[0, colour, :pairs] = np.clip(found[..., colour], -most, most)
     return found
 

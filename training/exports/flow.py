@@ -90,7 +90,9 @@ def _networks(model: Flow) -> tuple[list, dict[str, list[dict]]]:
         for colour, network in nets.named_children():
             role = f"half{kind}_{colour}"
             inputs = {"planes": planes}
-            if colour != "y":
+            if colour.endswith("2"):
+                inputs = {"errors": torch.zeros(1, 1, 8, 12), "features": features}
+            elif colour != "y":
                 inputs["known"] = torch.zeros(1, 1 if colour == "cg" else 2, 8, 12)
                 inputs["features"] = features
             outputs = ["mean", "row", *(["x"] if colour == "y" else [])]

@@ -143,12 +143,37 @@ class Chroma(nn.Module):
         return linear + self.mean(x, mix), self.row(x, mix)
 
 
+class Second(nn.Module):
+    """What a colour's first half of the differences changes in the mean and row of its second.
+
+    It sees ``errors``: by how much the first networks were wrong there, zero at the second half.
+    """
+
+    def __init__(self, c: FlowConfig, kernel: int) -> None:
+        super().__init__()
+        n, r = c.width, c.rungs
+        inner = {"rungs": r, "clip": (0, ACTIVATION_MAX)}
+        big = {"rungs": r, "input_max": ACTIVATION_MAX, "gain": 0.0}
+        self.a = IntConv2d(1, 24, 5, input_max=DETAIL_MAX, shift=5, gain=4.0, **inner)
+        self.b = IntConv2d(n + 24, c.chroma, kernel, input_max=ACTIVATION_MAX, gain=1.4, **inner)
+        self.linear = IntConv2d(
+            1, 1, 5, rungs=r, input_max=DETAIL_MAX, shift=4, clip=(-16384, 16384), gain=0.0
+        )
+        self.mean = IntConv2d(c.chroma, 1, 1, clip=(-8192, 8192), **big)
+        self.row = IntConv2d(c.chroma, 1, 1, clip=(-512, 511), **big)
+
+    def forward(self, errors: Tensor, features: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.b(torch.cat([self.a(errors, mix), features], 1), mix)
+        return self.linear(errors, mix) + self.mean(x, mix), self.row(x, mix)
+
+
 class Halving(nn.Module):
     """The networks of one kind of halving, in coding order."""
 
     def __init__(self, c: FlowConfig) -> None:
         super().__init__()
         self.y, self.cg, self.co = Luma(c), Chroma(c, 1), Chroma(c, 2)
+        self.y2, self.cg2, self.co2 = Second(c, 3), Second(c, 1), Second(c, 1)
 
 
 def half(x: Tensor) -> Tensor:
@@ -165,6 +190,12 @@ def split(x: Tensor) -> tuple[Tensor, Tensor]:
 def merge(mean: Tensor, d: Tensor) -> Tensor:
     bottom = mean - half(d)
     return torch.stack([bottom + d, bottom], 3).flatten(2, 3)
+
+
+def checkerboard(x: Tensor) -> Tensor:
+    """1 where a halving's differences are coded first, ``h w``."""
+    rows, columns = (torch.arange(n, device=x.device) for n in x.shape[2:])
+    return ((rows[:, None] + columns) % 2 == 0).float()
 
 
 def colours(h: Tensor) -> Tensor:
@@ -266,6 +297,7 @@ class Flow(nn.Module):
         cost = wrong = mean.new_zeros(mean.shape[0])
         symbols = []
         features = planes
+        first = checkerboard(mean)
         for colour in range(3):
             if colour == 0:
                 mu, row, features = nets.y(planes, mix)
@@ -281,6 +313,16 @@ class Flow(nn.Module):
             at = torch.clamp(place + split_place(number, colour), 0, PLACES - 1)
             value = torch.minimum(torch.maximum(wanted[:, colour], low), high)
             k, made, part, rows = self._code(value, mu[:, 0], row[:, 0], at)
+            # The second half knows by how much the first was missed.
+            kept = torch.minimum(torch.maximum(made.detach(), low), high)
+            errors = (kept - torch.floor(mu[:, 0].detach() / MEAN_FINE + 0.5)) * first
+            errors = errors.clamp(-DETAIL_MAX, DETAIL_MAX)[:, None]
+            more = (nets.y2, nets.cg2, nets.co2)[colour](errors, features, mix)
+            second = self._code(value, (mu + more[0])[:, 0], (row + more[1])[:, 0], at)
+            k, made, part, rows = (
+                torch.where(first > 0, *both)
+                for both in zip((k, made, part, rows), second, strict=True)
+            )
             cost = cost + part.sum((1, 2))
             gap = (made - wanted[:, colour]) / (step_of(at) / 256)[:, None, None]
             wrong = wrong + gap.square().sum((1, 2)) * LAGRANGE
