@@ -3,8 +3,10 @@
 A segment is halved twelve times (`lifting`), columns then rows at each of six levels; the few
 pixels that remain are coded as they are, then, halving by halving from coarse to fine and y, cg, co
 in turn, each difference ``v`` as ``k = Q(v - prediction)``. Prediction and table row come from
-integer networks over what is decoded already. The decoder makes ``clip(prediction + g(k))``, the
-interval that it clips to being that of the differences which lead to pixels of 0..255.
+integer networks over what is decoded already; of each colour's differences every second one, a
+checkerboard, is coded after the others, knowing how wrong they were. The decoder makes
+``clip(prediction + g(k))``, the interval that it clips to being that of the differences which lead
+to pixels of 0..255.
 
 Why saving again changes nothing: the decoded picture, halved again, gives exactly the decoded
 differences (the halving is a bijection and nothing is clipped after it). ``Q`` is monotone and

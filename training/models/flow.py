@@ -8,7 +8,9 @@
 
     d of one halving --> y, cg, co --> k = Q((value - prediction) / step) --> bytes
                            table index and prediction: `Luma`, `Chroma` (integers), from the
-                           decoded mean image and the colours of this pair decoded before
+                           decoded mean image and the colours of this pair decoded before;
+                           for every second difference, a checkerboard, corrected by `Second`,
+                           which knows how wrong the others around it were
 
 The transform is a fixed bijection on integers (``codec/schemes/lifting.py`` tells why saving again
 changes nothing); all that is learned is what is expected, and it obeys the bit-exact rule. The
@@ -18,6 +20,7 @@ References:
     Dinh et al. 2015, NICE (arXiv 1410.8516): additive couplings. Helminger et al. 2020 (arXiv
     2008.10486): one flow from low rate to near-lossless. Said and Pearlman 1996: S+P.
     Cao et al. 2020, SReC (arXiv 2004.02872): lossless coding by predicting from means.
+    He et al. 2021 (arXiv 2103.15306): a checkerboard of two passes for context.
 """
 
 import math
