@@ -15,7 +15,6 @@ from ..data import Crops
 from ..models.flow import (
     COLOUR_PLACE,
     DETAIL_MAX,
-    KINDS,
     LAGRANGE,
     LEVELS,
     LOG_STEP,
@@ -61,7 +60,7 @@ def export(task: FlowTask, counting: Crops, count: int, out: Path, about: dict) 
         "settings": {
             "alone": True,
             "levels": LEVELS,
-            "kinds": KINDS,
+            "kinds": model.config.kinds,
             "rungs": model.config.rungs,
             "octave": OCTAVE,
             "mix_top": MIX_TOP,

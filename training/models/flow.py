@@ -42,7 +42,6 @@ MEAN_FINE = 16
 OCTAVE = 32  # places on the ladder of steps an octave
 PLACES = 257  # steps 1 .. 256
 LEVELS = 6
-KINDS = 6  # networks: columns and rows at levels 0, 1, and 2 and up
 PLANES = 7
 PLANE_MAX, ACTIVATION_MAX, DETAIL_MAX = 510, 255, 255
 # One over the norm of the synthesis: where quantisation errors weigh the same, in places.
@@ -58,6 +57,7 @@ class FlowConfig:
     kernel: int = 5  # of the first layer
     chroma: int = 32
     rungs: int = 6  # rows of the ladder of steps
+    kinds: int = 6  # networks: columns and rows at levels 0, 1, and 2 and up
 
 
 def step_of(place: Tensor) -> Tensor:
@@ -237,7 +237,7 @@ class Flow(nn.Module):
     def __init__(self, config: FlowConfig | None = None) -> None:
         super().__init__()
         self.config = config or FlowConfig()
-        self.halvings = nn.ModuleList(Halving(self.config) for _ in range(KINDS))
+        self.halvings = nn.ModuleList(Halving(self.config) for _ in range(self.config.kinds))
         scale = SCALE_MIN * torch.exp(torch.arange(ROWS) * LOG_STEP)
         cost = [self.bits(torch.full_like(scale, k), scale) for k in (0.0, 1.0)]
         # Where a value becomes 1 rather than 0: later, the more bits that costs.
@@ -277,7 +277,7 @@ class Flow(nn.Module):
         error = x.new_zeros(x.shape[0])
         kept = []
         for number in reversed(range(2 * LEVELS)):
-            nets = self.halvings[min(number, KINDS - 2 + number % 2)]
+            nets = self.halvings[min(number, self.config.kinds - 2 + number % 2)]
             mean = decoded if number % 2 else decoded.transpose(2, 3)
             d, cost, wrong, symbols = self._halving(nets, mean, details[number], place, number)
             bits, error = bits + cost, error + wrong
