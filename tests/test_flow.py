@@ -6,12 +6,14 @@ trained weights, so here the networks are arbitrary integer functions of what th
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from gencodec.codec import api
 from gencodec.codec.entropy import TOTAL
 from gencodec.codec.errors import FormatError
 from gencodec.codec.schemes import flow, halvings, lifting
@@ -200,3 +202,13 @@ def test_grey_costs_no_colour() -> None:
     tinted = grey.copy()
     tinted[0, 0, 0] ^= 1
     assert len(packed(grey, flow.LOSSLESS)[0]) < 0.6 * len(packed(tinted, flow.LOSSLESS)[0])
+
+
+@pytest.mark.parametrize("strip", [1, 100, 700])
+def test_strips_give_what_the_whole_gives(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    (model,) = (Path(__file__).parent / "golden" / "flow-0").glob("*-decoder.onnx")
+    rgb = pictures((50, 90))[2]
+    whole = api.compress(rgb, "flow", 60, model=model)
+    monkeypatch.setattr(halvings, "STRIP", strip)
+    assert api.compress(rgb, "flow", 60, model=model) == whole
+    api.verify(whole, model=model)

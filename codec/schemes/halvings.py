@@ -30,13 +30,15 @@ from ..session import Runtime
 from . import lifting
 from .latents import ladder_position, mixing
 
-__all__ = ["LOSSLESS", "Levels", "Side", "decode_segment", "encode_segment"]
+__all__ = ["HALO", "LOSSLESS", "Levels", "Side", "decode_segment", "encode_segment"]
 
 LOSSLESS = -1  # as a quality: every step is 1
 GREY = 1  # bit of a segment's first byte: R, G and B are equal
 HEAD = 3  # bytes in front of a segment's stream: kind, checksum of its pixels
 BASE_ROWS = (54, 42, 42)  # rows that the remaining pixels' colours are coded under
 WHOLE_STEP = 256  # a step of 1
+STRIP = 2**15  # positions that a network works on at a time
+HALO = 8  # rows beyond that, more than any network sees
 
 Ints = NDArray[np.int32]
 
@@ -85,8 +87,19 @@ class Network:
     mix: NDArray[np.float32]
 
     def run(self, colour: int, second: bool = False, **feeds: NDArray) -> list[NDArray]:
+        """The outputs, worked out in strips of rows: for less memory, and in the caches."""
         role = f"{self.title}_{lifting.COLOURS[colour]}{'2' if second else ''}"
-        return self.side.model.run(role, self.side.runtime, mix=self.mix, **feeds)
+        rows, columns = next(iter(feeds.values())).shape[2:]
+        step = max(1, STRIP // columns)
+        parts = []
+        for start in range(0, rows, step):
+            top, bottom = max(0, start - HALO), min(rows, start + step + HALO)
+            seen = {name: value[:, :, top:bottom] for name, value in feeds.items()}
+            found = self.side.model.run(role, self.side.runtime, mix=self.mix, **seen)
+            parts.append([part[:, :, start - top : start - top + step] for part in found])
+        if len(parts) == 1:
+            return parts[0]
+        return [np.concatenate(some, 2) for some in zip(*parts, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 
 from ...codec.entropy import TOTAL
+from ...codec.errors import InputError
 from ...codec.modelfile import ModelFile
+from ...codec.schemes.halvings import HALO
 from ..data import Crops
 from ..models.flow import (
     COLOUR_PLACE,
@@ -48,9 +50,11 @@ def export(task: FlowTask, counting: Crops, count: int, out: Path, about: dict) 
         about: where the weights come from.
 
     Raises:
-        InputError: an integer network breaks its bound.
+        InputError: an integer network breaks its bound, or sees too far.
     """
     model = task.model
+    if model.config.kernel // 2 + 2 > HALO:
+        raise InputError(f"A kernel of {model.config.kernel} sees too far for work in strips.")
     graphs, proven = _networks(model)
     described = {
         "scheme": "flow",
