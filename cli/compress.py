@@ -128,9 +128,10 @@ def command(
         for note in result.notes:
             console.warn(f"{job.name}: {note}")
         if size > source_bytes:
+            remedy = "leave out --lossless" if result.lossless else "lower -q"
             console.warn(
                 f"{job.target_name} ({size:,} bytes) is larger than {job.name} "
-                f"({source_bytes:,} bytes); keep the original, or lower -q."
+                f"({source_bytes:,} bytes); keep the original, or {remedy}."
             )
         return {
             "input": job.name,
