@@ -34,7 +34,7 @@ def _drawing(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 
 @click.command("compare")
 @click.argument("inputs", nargs=-1, required=True, metavar="IMG...")
-@click.option("--codecs", metavar="A,B", callback=_list, help="Ours; default: all of them.")
+@click.option("--codecs", metavar="A,B", callback=_list, help="Ours; default: autoencoder.")
 @click.option(
     "--against",
     metavar="A,B",

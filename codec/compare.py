@@ -52,7 +52,7 @@ def compare(
 
     Arguments:
         images: one picture or a list of them, each as for `gencodec.compress`.
-        codecs: ours, of `gencodec.codec.api.CODECS`; None for all that are installed.
+        codecs: ours, of `gencodec.codec.api.CODECS`; None for the default one.
         against: the others, of `RIVALS`; those not to be had here are left out with a note.
         qualities: of ours, for which the others' sizes are searched; None for 10, 30, 50, 70 and
             90 where there is one picture, and none where there are more.
@@ -128,7 +128,7 @@ class Comparer:
         keep_files: bool = False,
     ) -> None:
         rivals(against)  # refuses unknown names
-        codecs = api.installed(model) if codecs is None else codecs
+        codecs = api.installed(model)[:1] if codecs is None else codecs
         for name, known, what in [(name, api.CODECS, "codec") for name in codecs] + [
             (name, MEASURES, "measure") for name in measures
         ]:

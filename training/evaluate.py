@@ -92,9 +92,9 @@ def run_all(
     """Writes the results of every family, and of the comparison with other codecs, to a folder.
 
     There is ``FAMILY.json`` (what `run` returns) for each family, ``compare.json`` (mean curves and
-    BD-rates against what Pillow has, of the means and of each picture, numbered in the order of
-    their names), and, where the pictures are Kodak's, ``kodak.svg``: our curves among published
-    ones.
+    BD-rates of the default codec against what Pillow has, of the means and of each picture,
+    numbered in the order of their names), and, where the pictures are Kodak's, ``kodak.svg``: our
+    curves among published ones.
 
     Arguments:
         data: a folder of pictures, at least 161 pixels each way.
