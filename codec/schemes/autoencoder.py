@@ -61,13 +61,13 @@ def encode(
     places = boxes(rows, columns, LARGEST)
     segments, estimate = [b""] * len(places), 0.0
     cut = tiles(rows, columns, encoder.file.settings["halo"], None, LARGEST)
+
+    def coded(part: Floats, runtime: Runtime) -> tuple[bytes, float]:
+        return encode_segment(part, encoder, side.on(runtime))
+
     for tile, y in ahead(lambda tile: _analysis(rgb, tile, encoder, side), cut, runtime):
         numbers = overlapping(rows, columns, tile.inner, LARGEST)
         parts = [y[:, *places[number].within(tile.inner)] for number in numbers]
-
-        def coded(part: Floats, runtime: Runtime) -> tuple[bytes, float]:
-            return encode_segment(part, encoder, side.on(runtime))
-
         for number, (data, bits) in zip(numbers, spread(coded, parts, runtime), strict=True):
             segments[number] = data
             estimate += bits
