@@ -20,19 +20,29 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["KINDS", "add", "correlated", "deviation", "jpeg", "mixture"]
+__all__ = ["KINDS", "MOSTLY_WHITE", "add", "correlated", "deviation", "jpeg", "mixture"]
 
 # Kinds of a mixture and how often each comes.
 KINDS = {
-    "clean": 0.04,  # must be left alone
-    "white": 0.50,  # Gaussian, values outside 0..1 kept
-    "white8": 0.12,  # Gaussian, clipped and rounded to 8 bits
+    "clean": 0.02,  # must be left alone
+    "white": 0.52,  # Gaussian, values outside 0..1 kept
+    "white8": 0.05,  # Gaussian, clipped and rounded to 8 bits
     "light": 0.08,  # Poisson-Gaussian, 8 bits
-    "sensor": 0.10,  # demosaiced or resized, depending on the light, 8 bits
-    "jpeg": 0.16,  # any of these through JPEG
+    "sensor": 0.19,  # demosaiced, resized, blotchy or smooth, depending on the light, 8 bits
+    "jpeg": 0.14,  # any of these through JPEG
 }
-GREY = 0.12  # how often picture and noise have no colour
-SENSOR_MAX = 40.0  # real sensors' noise stays below this; white noise goes up to 75
+# What training begins with: the same things are learnt from white noise in half the time.
+MOSTLY_WHITE = {
+    "clean": 0.01,
+    "white": 0.93,
+    "white8": 0.01,
+    "light": 0.01,
+    "sensor": 0.03,
+    "jpeg": 0.01,
+}
+SOFT = 0.6  # how often a picture with cameras' noise is as soft as they make them at full size
+GREY = 0.04  # how often picture and noise have no colour
+SENSOR = 1.5, 30.0  # levels of real sensors' noise, every octave as often; white goes up to 75
 
 
 def add(clean: Tensor, sigma: float | Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -66,10 +76,14 @@ def deviation(clean: Tensor, a: float, b: float, shadow: float) -> Tensor:
 
 def correlated(field: Tensor, rng: np.random.Generator) -> Tensor:
     """A white field as demosaicing, resizing and in-camera processing leave it; unit variance."""
-    kind = rng.integers(3)
+    kind = rng.integers(5)
     if kind == 0:
         field = _demosaiced(field)
-    if kind >= 1 or rng.random() < 0.3:
+    if kind == 3:
+        field = _blotchy(field, rng)
+    elif kind == 4:
+        field = _smoothed(field, rng)
+    elif kind >= 1 or rng.random() < 0.3:
         field = _resized(field, rng)
     if rng.random() < 0.5:  # channels mixed by white balance and colour matrix
         matrix = torch.eye(3) + torch.from_numpy(rng.normal(0, 0.3, (3, 3))).float()
@@ -101,6 +115,51 @@ def _resized(field: Tensor, rng: np.random.Generator) -> Tensor:
     return F.interpolate(small, (h, w), mode=mode, align_corners=False)
 
 
+def _blotchy(field: Tensor, rng: np.random.Generator) -> Tensor:
+    """What in-camera noise reduction leaves: several octaves at once, colour coarser than light."""
+    h, w = field.shape[2:]
+    grey = torch.zeros_like(field[:, :1])
+    colour = torch.zeros_like(field)
+    # Little is left of the finest, which noise reduction takes first.
+    for scale, share in ((1, 0.4), (2, 1.0), (4, 0.7), (8, 0.5)):
+        if min(h, w) < 4 * scale:
+            break
+        rows, columns = -(-h // scale), -(-w // scale)
+        # Disjoint parts of one white field would be too few; shifted ones are as good as fresh.
+        part = torch.roll(field, (7 * scale, 13 * scale), (2, 3))[:, :, :rows, :columns]
+        if scale > 1:
+            part = F.interpolate(part, (h, w), mode="bicubic", align_corners=False)
+        light, chroma = rng.random(2) ** 2 * (share, min(1.0, 2 * share))
+        grey = grey + light * part[:, :1]
+        colour = colour + chroma * (part - part.mean(1, keepdim=True))
+    return grey + rng.uniform(0.1, 1.0) * colour
+
+
+def _smoothed(field: Tensor, rng: np.random.Generator) -> Tensor:
+    """Noise that was smoothed, in colour more than in light: the finest of it is gone."""
+    width = rng.uniform(0.5, 1.6)
+    grey = _blurred(field, width)
+    return grey + rng.uniform(0.3, 1.5) * _blurred(field - field.mean(1, keepdim=True), 2 * width)
+
+
+def _blurred(field: Tensor, width: float) -> Tensor:
+    """Through a Gaussian of that standard deviation in pixels."""
+    reach = max(1, min(math.ceil(3 * width), min(field.shape[2:]) - 1))
+    taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / width).square())
+    taps = (taps / taps.sum()).to(field.device)[None, None, :, None].repeat(3, 1, 1, 1)
+    field = F.pad(field, (reach,) * 4, mode="reflect")
+    return F.conv2d(F.conv2d(field, taps, groups=3), taps.transpose(2, 3), groups=3)
+
+
+def _softened(clean: Tensor, rng: np.random.Generator) -> Tensor:
+    """A picture as soft as cameras' are at their full size: its finest detail is gone."""
+    h, w = clean.shape[2:]
+    factor = rng.uniform(0.4, 1.0)
+    size = max(8, round(h * factor)), max(8, round(w * factor))
+    small = F.interpolate(clean, size, mode="bicubic", align_corners=False, antialias=True)
+    return F.interpolate(small, (h, w), mode="bicubic", align_corners=False).clamp(0, 1)
+
+
 def jpeg(pixels: Tensor, quality: int, subsampling: str) -> Tensor:
     """One picture ``3 h w`` through a JPEG file; clipped and rounded on the way."""
     levels = (pixels.clamp(0, 1) * 255 + 0.5).to(torch.uint8).permute(1, 2, 0)
@@ -118,7 +177,7 @@ def _to_8_bits(x: Tensor) -> Tensor:
 def mixture(
     clean: Tensor, rng: np.random.Generator, generator: torch.Generator, kinds: dict | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A batch with noise of all kinds, its levels, and the clean pixels (some now grey).
+    """A batch with noise of all kinds, its levels, and the clean pixels (some now grey or soft).
 
     The level is the one that the noise was made with; where JPEG or a light-dependent deviation
     makes that meaningless, it is the root mean square of what was added.
@@ -136,6 +195,8 @@ def mixture(
     for i, (name, part) in enumerate(zip(names, parts, strict=True)):
         if grey := rng.random() < GREY:
             clean[i] = clean[i].mean(0, keepdim=True)
+        if name in ("sensor", "jpeg") and rng.random() < SOFT:
+            clean[i : i + 1] = _softened(clean[i : i + 1], rng)
         one = clean[i : i + 1]
         noisy[i : i + 1], levels[i] = _one(one, str(name), float(part), bool(grey), rng, generator)
     return noisy, levels.to(clean.device), clean
@@ -156,9 +217,9 @@ def _one(
     if through_jpeg:
         name = ("white8", "light", "sensor", "sensor", "clean")[rng.integers(5)]
     real = name in ("light", "sensor")
-    level = SENSOR_MAX * part**1.7 if real else 75.0 * part**1.4
+    level = SENSOR[0] * (SENSOR[1] / SENSOR[0]) ** part if real else 75.0 * part**1.4
     if through_jpeg:  # the coder hides what is stronger
-        level = min(level, SENSOR_MAX)
+        level = min(level, SENSOR[1])
     field = _white(clean, generator)
     if grey:
         field = field[:, :1].expand_as(field)
@@ -177,7 +238,8 @@ def _one(
         noisy = _to_8_bits(noisy)
     if through_jpeg:
         subsampling = ("4:2:0", "4:4:4")[rng.integers(2)]
-        noisy = jpeg(noisy[0], int(rng.integers(50, 99)), subsampling)[None]
+        quality = 99 - int(49 * rng.random() ** 2)  # cameras' are mostly high
+        noisy = jpeg(noisy[0], quality, subsampling)[None]
     if real or through_jpeg:
         level = 255 * float((noisy - clean).square().mean().sqrt())
     return noisy, level

@@ -38,7 +38,7 @@ EDGE = 2  # places of the estimator's grid that see beyond the picture
 class DenoiserConfig:
     """Widths and depths; the defaults are the shipped model's."""
 
-    widths: tuple[int, ...] = (32, 96, 160)  # at 1/2, 1/4, 1/8
+    widths: tuple[int, ...] = (48, 96, 128)  # at 1/2, 1/4, 1/8
     blocks: tuple[int, ...] = (1, 1, 2, 1, 1)  # going down, at the bottom, going up
     estimator: tuple[int, ...] = (24, 32, 64)  # at 1/2, 1/4, 1/8
 
@@ -87,12 +87,12 @@ class Denoiser(nn.Module):
         self.down_b = _blocks(b, c.blocks[1])
         self.to_d = nn.Conv2d(b, d, 2, stride=2)
         self.bottom = _blocks(d, c.blocks[2])
-        self.from_d = nn.Conv2d(d, b, 1)
+        self.from_d = nn.ConvTranspose2d(d, b, 2, stride=2)
         self.up_b = _blocks(b, c.blocks[3])
-        self.from_b = nn.Conv2d(b, a, 1)
+        self.from_b = nn.ConvTranspose2d(b, a, 2, stride=2)
         self.up_a = _blocks(a, c.blocks[4])
         self.tail = nn.Conv2d(a, 12, 3, padding=1)
-        self.larger, self.shuffle = nn.Upsample(scale_factor=2, mode="nearest"), nn.PixelShuffle(2)
+        self.shuffle = nn.PixelShuffle(2)
         with torch.no_grad():
             self.tail.weight.zero_()
             assert self.tail.bias is not None
@@ -112,8 +112,8 @@ class Denoiser(nn.Module):
         a = self.down_a(a)
         b = self.down_b(self.to_b(a))
         d = self.bottom(self.to_d(b))
-        b = self.up_b(b + self.larger(self.from_d(d)))
-        a = self.up_a(a + self.larger(self.from_b(b)))
+        b = self.up_b(b + self.from_d(d))
+        a = self.up_a(a + self.from_b(b))
         return self.shuffle(self.tail(a))
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
