@@ -136,10 +136,10 @@ def _blotchy(field: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _smoothed(field: Tensor, rng: np.random.Generator) -> Tensor:
-    """Noise that was smoothed, in colour more than in light: the finest of it is gone."""
+    """Noise that was smoothed, with coarser noise of colour: the finest of it is gone."""
     width = rng.uniform(0.5, 1.6)
-    grey = _blurred(field, width)
-    return grey + rng.uniform(0.3, 1.5) * _blurred(field - field.mean(1, keepdim=True), 2 * width)
+    colour = field - field.mean(1, keepdim=True)
+    return _blurred(field, width) + rng.uniform(0.3, 1.5) * _blurred(colour, 2 * width)
 
 
 def _blurred(field: Tensor, width: float) -> Tensor:
