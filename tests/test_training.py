@@ -125,6 +125,8 @@ def test_resume_goes_on_where_the_run_ended(folder: Path, trained: Path, tmp_pat
     assert rows[-1]["step"] == 40
     with pytest.raises(InputError, match="nothing to resume"):
         train.run("autoencoder", folder, 5, tmp_path / "new", resume=True, overrides=TINY)
+    with pytest.raises(InputError, match="optimizer=soap"):
+        train.run("autoencoder", folder, 5, tmp_path, True, {**TINY, "optimizer": "adam"})
 
 
 def test_training_starts_from_shipped_models(
@@ -256,6 +258,8 @@ def test_crops_are_deterministic_and_of_the_size_asked(folder: Path) -> None:
 def test_wrong_settings_and_folders_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no training setting 'speed'"):
         with_overrides(PRESETS["autoencoder"], {"speed": "9"})
+    with pytest.raises(InputError, match="no optimizer 'sgd'"):
+        with_overrides(PRESETS["autoencoder"], {"optimizer": "sgd"})
     with pytest.raises(InputError, match="lr=fast"):
         with_overrides(PRESETS["autoencoder"], {"lr": "fast"})
     with pytest.raises(InputError, match="no setting 'depth'"):

@@ -4,7 +4,9 @@ from dataclasses import dataclass, fields, replace
 
 from ..codec.errors import InputError
 
-__all__ = ["PRESETS", "RunConfig", "with_overrides"]
+__all__ = ["OPTIMIZERS", "PRESETS", "RunConfig", "with_overrides"]
+
+OPTIMIZERS = "adam", "soap"
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,7 @@ class RunConfig:
     late_batch: int = 2  # the last part of the run sees larger crops
     late_crop: int = 256
     late_share: float = 0.25
+    optimizer: str = "adam"  # or "soap"
     lr: float = 2e-3
     lr_end: float = 1e-5
     warmup_steps: int = 300
@@ -29,8 +32,8 @@ class RunConfig:
 
 
 PRESETS: dict[str, RunConfig] = {
-    "autoencoder": RunConfig(lr=1.2e-3),  # what the shipped weights were trained with
-    "denoiser": RunConfig(),
+    "autoencoder": RunConfig(lr=1.2e-3, optimizer="soap"),
+    "denoiser": RunConfig(lr=1.2e-3, optimizer="soap"),
     "vqvae": RunConfig(lr=1e-3),
     "vqvae-prior": RunConfig(lr=2e-3, batch=6, crop=256, late_batch=4, late_crop=320),
     "flow": RunConfig(batch=4, late_batch=2, lr=1e-3),
@@ -53,4 +56,7 @@ def with_overrides(config: RunConfig, overrides: dict[str, str]) -> RunConfig:
         except ValueError as error:
             kind = known[name].__name__
             raise InputError(f"{name}={text} is not a number of kind {kind}.") from error
+    if values.get("optimizer", config.optimizer) not in OPTIMIZERS:
+        known_ones = ", ".join(OPTIMIZERS)
+        raise InputError(f"there is no optimizer {values['optimizer']!r}; known: {known_ones}.")
     return replace(config, **values)

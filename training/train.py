@@ -19,6 +19,7 @@ from ..codec.errors import InputError
 from .config import PRESETS, with_overrides
 from .data import Crops, load_pictures
 from .families import FAMILIES, Task
+from .soap import Soap
 
 __all__ = ["run"]
 
@@ -73,12 +74,11 @@ def run(
     groups: dict[float, list[torch.nn.Parameter]] = {}
     for name, parameter in trained.items():
         groups.setdefault(task.pace(name), []).append(parameter)
-    optimizer = torch.optim.Adam(
-        [{"params": members, "pace": pace} for pace, members in groups.items()],
-        lr=config.lr,
-        betas=(0.9, 0.98),
-        fused=True,
-    )
+    paced = [{"params": members, "pace": pace} for pace, members in groups.items()]
+    if config.optimizer == "soap":
+        optimizer: torch.optim.Optimizer = Soap(paced, config.lr)
+    else:
+        optimizer = torch.optim.Adam(paced, config.lr, betas=(0.9, 0.98), fused=True)
     step, earlier, saved = 0, 0.0, out / "checkpoint.pt"
     if start is not None:
         task.load(Path(start))
@@ -87,6 +87,11 @@ def run(
         if not saved.exists():
             raise InputError(f"{saved} does not exist: nothing to resume; leave out --resume.")
         state = torch.load(saved, map_location=device, weights_only=False)
+        if (name := state.get("optimizer_name", "adam")) != config.optimizer:
+            raise InputError(
+                f"{saved} was written by another optimizer; resume it with --set "
+                f"optimizer={name}, or start from its weights with --init."
+            )
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         average = {k: v.to(device) for k, v in state["average"].items()}
@@ -252,6 +257,7 @@ def _save(
         "network": task.network,
         "model": task.model.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "optimizer_name": type(optimizer).__name__.lower(),
         "average": average,
         "step": step,
         "minutes": minutes,
