@@ -159,7 +159,7 @@ def compress_detailed(
     limit = limit_of(target_size, target_bpp, width * height)
     if denoise:
         network = library.default_single("denoiser")
-        picture.rgb, _ = denoiser.clean(picture.rgb, network, runtime)
+        picture.rgb, _ = denoiser.clean(picture.rgb, network, runtime, estimated=False)
     encoder, decoder = library.default_pair(scheme.NAME, model)
     metadata = _metadata(picture)
     flags = Flag.GREY * picture.grey | Flag.LOSSLESS * lossless | Flag.STABLE * scheme.EXACT

@@ -8,6 +8,7 @@ What goes in comes out: an array of the same type, shape and range, or a PIL ima
 and metadata stay as they are.
 """
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def denoise(
     Arguments:
         image: a PIL image, a path, a binary file object, or an array ``(H, W)``, ``(H, W, 3)`` or
             ``(H, W, 4)``: uint8, or float32 in 0..1 whose values may lie outside.
-        sigma: standard deviation of the noise in levels of 0..255, 0 to 75; None estimates it.
+        sigma: standard deviation of the noise in levels of 0..255, 0 to 75; None finds it out.
         strength: 1 takes all noise out, 0 none; between, some of the grain stays.
         device: "auto", "cpu" or "cuda".
         threads: of the CPU; None for all cores.
@@ -86,7 +87,9 @@ def denoise(
         InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument.
         ModelError, DeviceError: the model or the device is not to be had.
     """
-    return denoise_detailed(image, sigma, strength, device, threads, model=model).image
+    network, runtime = library.default_single("denoiser", model), Runtime(device, threads)
+    # Nobody hears of the level here, so it is estimated only for a network that wants to be told.
+    return _denoise(image, sigma, strength, network, runtime, estimated=False).image
 
 
 def denoise_detailed(
@@ -104,14 +107,25 @@ def denoise_detailed(
     Arguments:
         progress: called after each tile with the part of the picture that is done, up to 1.
     """
+    network, runtime = library.default_single("denoiser", model), Runtime(device, threads)
+    return _denoise(image, sigma, strength, network, runtime, True, progress)
+
+
+def _denoise(
+    image: Any,
+    sigma: float | None,
+    strength: float,
+    network: Model,
+    runtime: Runtime,
+    estimated: bool,
+    progress: Progress | None = None,
+) -> DenoiseResult:
     sigma = _number("sigma", sigma, SIGMA_MAX)
     strength = _number("strength", strength, 1.0) or 0.0
-    runtime = Runtime(device, threads)
-    network = library.default_single("denoiser", model)
     if isinstance(image, np.ndarray):
         _check_array(image)
         colour, alpha = (image, None) if image.ndim == 2 else (image[..., :3], image[..., 3:])
-        done, level = clean(colour, network, runtime, sigma, strength, progress)
+        done, level = clean(colour, network, runtime, sigma, strength, estimated, progress)
         if alpha is not None and alpha.size:
             # Colour that nobody sees is none of our business.
             done = np.where(alpha == 0, colour, done)
@@ -120,7 +134,7 @@ def denoise_detailed(
     picture = pixels.load(image)
     height, width = picture.rgb.shape[:2]
     source = picture.rgb[..., 0] if picture.grey else picture.rgb
-    done, level = clean(source, network, runtime, sigma, strength, progress)
+    done, level = clean(source, network, runtime, sigma, strength, estimated, progress)
     result = pixels.to_image(
         done,
         grey=picture.grey,
@@ -138,12 +152,15 @@ def clean(
     runtime: Runtime,
     sigma: float | None = None,
     strength: float = 1.0,
+    estimated: bool = True,
     progress: Progress | None = None,
 ) -> tuple[NDArray[Any], float]:
     """Planes without noise, and the noise level: the one given, or the one estimated.
 
     Arguments:
         planes: ``(H, W)`` or ``(H, W, 3)``, uint8 or float32 in 0..1.
+        estimated: False where nobody wants to know the level; it is NaN then, if the network
+            works without.
     """
     eight_bits = planes.dtype == np.uint8
     x = planes.astype(np.float32) * np.float32(1 / 255) if eight_bits else planes
@@ -151,10 +168,13 @@ def clean(
         x = np.repeat(x[..., None], 3, axis=2)
     else:  # a grey picture in three channels must stay grey
         grey = np.array_equal(x[..., 0], x[..., 1]) and np.array_equal(x[..., 0], x[..., 2])
-    level = estimate(x, model, runtime) if sigma is None else sigma
+    blind = sigma is None and model.file.settings["auto"] == "blind"
+    level = math.nan if blind and not estimated else sigma
+    if level is None:
+        level = estimate(x, model, runtime)
     if strength == 0 or sigma == 0:
         return planes.copy(), level
-    told = BLIND if sigma is None and model.file.settings["auto"] == "blind" else level
+    told = BLIND if blind else level
     y = _network(x, told, model, runtime, progress)
     if grey:
         y = np.repeat(y.mean(axis=2, keepdims=True), 3, axis=2)

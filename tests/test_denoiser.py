@@ -125,6 +125,23 @@ def test_the_level_is_estimated(clean: Pixels) -> None:
     assert api.denoise_detailed(clean, sigma=12, model=MODEL).sigma == 12
 
 
+@pytest.mark.parametrize("auto", ["blind", "estimate"])
+def test_the_result_is_one_whether_the_level_is_reported_or_not(
+    clean: Pixels, monkeypatch: pytest.MonkeyPatch, auto: str
+) -> None:
+    network = library.load(MODEL)
+    monkeypatch.setitem(network.file.settings, "auto", auto)
+    asked = []
+    estimate = denoiser.estimate
+    monkeypatch.setattr(denoiser, "estimate", lambda *of: asked.append(1) or estimate(*of))
+    noisy = with_noise(clean, 25)
+    quiet = gencodec.denoise(noisy, model=MODEL)
+    assert len(asked) == (auto == "estimate")  # a network that is blind needs none
+    told = api.denoise_detailed(noisy, model=MODEL)
+    assert np.array_equal(quiet, told.image)
+    assert 0 < told.sigma < 75
+
+
 def test_strength_blends(clean: Pixels) -> None:
     noisy = to_bytes(with_noise(clean, 25))
     whole = gencodec.denoise(noisy, model=MODEL)
