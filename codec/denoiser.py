@@ -31,8 +31,7 @@ Bytes = NDArray[np.uint8]
 
 SIGMA_MAX = 75.0  # the strongest noise that can be asked for, in levels of 0..255
 BLIND = -1.0  # tells the network that the level is not known
-STEP = 8  # the network's coarsest grid, in pixels
-EDGE = 2  # places on it, next to the border, whose estimate is not used: they see beyond it
+EDGE = 2  # places of the estimate, next to the border, that are not used: they see beyond it
 TILE = 768  # pixels a side of a tile without its halo
 WHOLE = 2**20  # pixels up to which a picture is one tile
 PATCH, PATCHES = 256, 4  # a larger picture's level is estimated on 4 x 4 patches of it
@@ -204,7 +203,7 @@ def estimate(x: Floats, model: Model, runtime: Runtime) -> float:
         patches = [x[r : r + PATCH, c : c + PATCH] for r in rows for c in columns]
     found = []
     for patch in patches:
-        (result,) = model.run("estimate", runtime, x=_padded(patch)[None])
+        (result,) = model.run("estimate", runtime, x=_padded(patch, model)[None])
         if min(result.shape[2:]) > 2 * EDGE:
             result = result[:, :, EDGE:-EDGE, EDGE:-EDGE]
         found.append(result.reshape(2, -1).astype(np.float64))
@@ -222,7 +221,7 @@ def _network(
     y, done = np.empty_like(x), 0
     for (r0, r1, r2, r3), (c0, c1, c2, c3) in _tiles(height, width, model.file.settings["halo"]):
         outer = x[r0:r3, c0:c3]
-        (result,) = model.run("denoise", runtime, x=_padded(outer)[None], level=told)
+        (result,) = model.run("denoise", runtime, x=_padded(outer, model)[None], level=told)
         y[r1:r2, c1:c2] = result[0, r1 - r0 : r2 - r0, c1 - c0 : c2 - c0]
         done += (r2 - r1) * (c2 - c1)
         if progress is not None:
@@ -241,9 +240,10 @@ def _tiles(height: int, width: int, halo: int) -> Iterator[tuple[tuple[int, ...]
             yield rows, (max(0, c - halo), c, min(width, c + TILE), min(width, c + TILE + halo))
 
 
-def _padded(x: Floats) -> Floats:
-    """Mirrored at its lower and right ends to multiples of `STEP`: edges repeated are no noise."""
-    bottom, right = (-side % STEP for side in x.shape[:2])
+def _padded(x: Floats, model: Model) -> Floats:
+    """Mirrored at its lower and right ends to the coarsest grid: edges repeated are no noise."""
+    step = model.file.settings.get("step", 8)  # pixels; the first models did not name it
+    bottom, right = (-side % step for side in x.shape[:2])
     return np.pad(x, ((0, bottom), (0, right), (0, 0)), mode="symmetric")
 
 

@@ -14,12 +14,12 @@ from torch import Tensor, nn  # noqa: E402
 from gencodec.codec import api, denoiser  # noqa: E402
 from gencodec.codec.errors import InputError  # noqa: E402
 from gencodec.training import evaluate_denoiser, export, noise, train  # noqa: E402
-from gencodec.training.models.denoiser import BLIND, Denoiser, DenoiserConfig  # noqa: E402
+from gencodec.training.models.denoiser import BLIND, STEP, Denoiser, DenoiserConfig  # noqa: E402
 from gencodec.training.shipped import denoiser_tensors  # noqa: E402
 
-TINY = {"net.widths": "8,12,16", "net.blocks": "1,0,1,0,1", "net.estimator": "8,8,8"}
+TINY = {"net.widths": "8,12,16,16", "net.blocks": "1,0,1,1,0,0,1", "net.estimator": "8,8,8"}
 SHORT = {"steps": "12", "batch": "4", "crop": "64", "late_crop": "64", "warmup_steps": "3"}
-CONFIG = DenoiserConfig((8, 12, 16), (1, 0, 1, 0, 1), (8, 8, 8))
+CONFIG = DenoiserConfig((8, 12, 16, 16), (1, 0, 1, 1, 0, 0, 1), (8, 8, 8))
 LARGEST = 4 * 10**6  # bytes of the shipped file
 
 
@@ -93,7 +93,7 @@ def test_it_starts_as_the_identity_and_every_parameter_learns() -> None:
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
 
 
-@pytest.mark.parametrize("config", [CONFIG, DenoiserConfig((4, 4, 4), (1, 1, 2, 1, 1))])
+@pytest.mark.parametrize("config", [CONFIG, DenoiserConfig((4,) * 4, (1,) * 7)])
 def test_the_halo_holds_the_receptive_field(config: DenoiserConfig) -> None:
     model = Denoiser(config).eval()
     with torch.no_grad():
@@ -104,7 +104,7 @@ def test_the_halo_holds_the_receptive_field(config: DenoiserConfig) -> None:
     inside = model(x, level)[..., halo : halo + side, halo : halo + side]
     (seen,) = torch.autograd.grad(inside.sum(), x)
     assert seen[..., 2 * halo + side :].abs().max() == 0
-    assert halo % 8 == 0
+    assert halo % STEP == 0
 
 
 def test_blind_is_not_level_zero() -> None:
@@ -183,7 +183,7 @@ def test_a_run_becomes_a_model_that_denoises(trained: Path, exported: Path) -> N
 def test_the_runtime_gives_what_torch_gives(exported: Path) -> None:
     model = Denoiser(CONFIG)
     model.load_state_dict(denoiser_tensors(exported, model))
-    x = np.random.default_rng(0).random((32, 40, 3), np.float32)
+    x = np.random.default_rng(0).random((32, 48, 3), np.float32)
     planes = torch.from_numpy(x).permute(2, 0, 1)[None]
     with torch.no_grad():
         wanted = model.eval()(planes, torch.tensor([30.0]))[0].permute(1, 2, 0).numpy()

@@ -25,11 +25,11 @@ __all__ = ["KINDS", "MOSTLY_WHITE", "add", "correlated", "deviation", "jpeg", "m
 # Kinds of a mixture and how often each comes.
 KINDS = {
     "clean": 0.02,  # must be left alone
-    "white": 0.52,  # Gaussian, values outside 0..1 kept
-    "white8": 0.05,  # Gaussian, clipped and rounded to 8 bits
-    "light": 0.08,  # Poisson-Gaussian, 8 bits
-    "sensor": 0.19,  # demosaiced, resized, blotchy or smooth, depending on the light, 8 bits
-    "jpeg": 0.14,  # any of these through JPEG
+    "white": 0.46,  # Gaussian, values outside 0..1 kept
+    "white8": 0.04,  # Gaussian, clipped and rounded to 8 bits
+    "light": 0.06,  # Poisson-Gaussian, 8 bits
+    "sensor": 0.25,  # demosaiced, resized, blotchy or smooth, depending on the light, 8 bits
+    "jpeg": 0.17,  # any of these through JPEG
 }
 # What training begins with: the same things are learnt from white noise in half the time.
 MOSTLY_WHITE = {
@@ -42,7 +42,7 @@ MOSTLY_WHITE = {
 }
 SOFT = 0.6  # how often a picture with cameras' noise is as soft as they make them at full size
 GREY = 0.04  # how often picture and noise have no colour
-SENSOR = 1.5, 30.0  # levels of real sensors' noise, every octave as often; white goes up to 75
+SENSOR = 2.5, 30.0  # levels of real sensors' noise, every octave as often; white goes up to 75
 
 
 def add(clean: Tensor, sigma: float | Tensor, generator: torch.Generator | None = None) -> Tensor:

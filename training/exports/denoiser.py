@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ...codec.modelfile import ModelFile
 from ..data import Pixels
-from ..models.denoiser import SIGMA_MAX, Denoiser
+from ..models.denoiser import SIGMA_MAX, STEP, Denoiser
 from ..onnxfile import export_role, write_model
 from ..tasks.denoiser import DenoiserTask
 
@@ -48,6 +48,7 @@ def export(task: DenoiserTask, held_out: list[Pixels], out: Path, about: dict) -
         "settings": {
             "auto": auto,
             "halo": model.halo,
+            "step": STEP,
             "sigma_max": SIGMA_MAX,
             "network": asdict(model.config),
         },

@@ -2,9 +2,10 @@
 
 ::
 
-        x, level --1/2--> stem -> blocks ------------------------(+)-> blocks -> tail --> noise
-                               \\--1/4--> blocks ----------(+)-> blocks --/
-                                      \\--1/8--> blocks --/                x - noise = result
+        x, level --1/2--> stem -> block --------------------------(+)-> block -> tail --> noise
+                             \\--1/4--> block -------------(+)-> block --/
+                                    \\--1/8--> block --(+)-> block --/
+                                          \\--1/16--> block --/              x - noise = result
 
 The first layer goes to 1/2 resolution, where the widest maps are; the result is the input less the
 noise found, which is zero before training. Dense 3x3 convolutions run ten times as fast as
@@ -27,10 +28,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["BLIND", "SIGMA_MAX", "Denoiser", "DenoiserConfig", "Estimator", "pool"]
+__all__ = ["BLIND", "SIGMA_MAX", "STEP", "Denoiser", "DenoiserConfig", "Estimator", "pool"]
 
 SIGMA_MAX = 75.0  # the largest noise level trained for, in levels of 0..255
 BLIND = -1.0  # the level that means: not known
+STEP = 16  # the coarsest grid, in pixels
 EDGE = 2  # places of the estimator's grid that see beyond the picture
 
 
@@ -38,8 +40,8 @@ EDGE = 2  # places of the estimator's grid that see beyond the picture
 class DenoiserConfig:
     """Widths and depths; the defaults are the shipped model's."""
 
-    widths: tuple[int, ...] = (48, 96, 128)  # at 1/2, 1/4, 1/8
-    blocks: tuple[int, ...] = (1, 1, 2, 1, 1)  # going down, at the bottom, going up
+    widths: tuple[int, ...] = (48, 96, 128, 128)  # at 1/2, 1/4, 1/8, 1/16
+    blocks: tuple[int, ...] = (1, 1, 1, 1, 1, 1, 1)  # going down, at the bottom, going up
     estimator: tuple[int, ...] = (24, 32, 64)  # at 1/2, 1/4, 1/8
 
 
@@ -73,12 +75,12 @@ def level_forms(level: Tensor) -> Tensor:
 
 
 class Denoiser(nn.Module):
-    """Pixels ``b 3 h w`` (0..1, or outside) and levels ``b`` to pixels; 8 must divide the sides."""
+    """Pixels ``b 3 h w`` (0..1, or outside) and levels ``b`` to pixels; 16 divides the sides."""
 
     def __init__(self, config: DenoiserConfig | None = None) -> None:
         super().__init__()
         c = self.config = config or DenoiserConfig()
-        a, b, d = c.widths
+        a, b, d, e = c.widths
         # 3x3 on unshuffled pixels, in one layer: a shuffle costs as much as three convolutions.
         self.stem = nn.Conv2d(3, a, 6, stride=2, padding=2)
         self.level = nn.Conv2d(4, a, 1)
@@ -86,13 +88,18 @@ class Denoiser(nn.Module):
         self.to_b = nn.Conv2d(a, b, 2, stride=2)
         self.down_b = _blocks(b, c.blocks[1])
         self.to_d = nn.Conv2d(b, d, 2, stride=2)
-        self.bottom = _blocks(d, c.blocks[2])
-        self.from_d = nn.ConvTranspose2d(d, b, 2, stride=2)
-        self.up_b = _blocks(b, c.blocks[3])
-        self.from_b = nn.ConvTranspose2d(b, a, 2, stride=2)
-        self.up_a = _blocks(a, c.blocks[4])
+        self.down_d = _blocks(d, c.blocks[2])
+        self.to_e = nn.Conv2d(d, e, 2, stride=2)
+        self.bottom = _blocks(e, c.blocks[3])
+        self.from_e = nn.Conv2d(e, d, 1)
+        self.up_d = _blocks(d, c.blocks[4])
+        self.from_d = nn.Conv2d(d, b, 1)
+        self.up_b = _blocks(b, c.blocks[5])
+        self.from_b = nn.Conv2d(b, a, 1)
+        self.up_a = _blocks(a, c.blocks[6])
         self.tail = nn.Conv2d(a, 12, 3, padding=1)
-        self.shuffle = nn.PixelShuffle(2)
+        # A 1x1 before the enlarging: a transposed convolution costs four times as much.
+        self.larger, self.shuffle = nn.Upsample(scale_factor=2, mode="nearest"), nn.PixelShuffle(2)
         with torch.no_grad():
             self.tail.weight.zero_()
             assert self.tail.bias is not None
@@ -101,19 +108,21 @@ class Denoiser(nn.Module):
 
     @property
     def halo(self) -> int:
-        """Pixels around a tile that its result can depend on, for tiles that start at an 8th."""
+        """Pixels around a tile that its result can depend on, for tiles that start at a 16th."""
         n = self.config.blocks
-        convolutions = 2 * 2 + 4 * (n[0] + n[4]) + 8 * (n[1] + n[3]) + 16 * n[2]
-        return (convolutions + 7 + 7) // 8 * 8
+        reach = 4 * (n[0] + n[6]) + 8 * (n[1] + n[5]) + 16 * (n[2] + n[4]) + 32 * n[3]
+        return (2 * 2 + reach + (STEP - 1) + (STEP - 1)) // STEP * STEP
 
     def noise(self, x: Tensor, level: Tensor) -> Tensor:
         """The noise that is found in ``x``."""
         a = self.stem(x - 0.5) + self.level(level_forms(level)[:, :, None, None])
         a = self.down_a(a)
         b = self.down_b(self.to_b(a))
-        d = self.bottom(self.to_d(b))
-        b = self.up_b(b + self.from_d(d))
-        a = self.up_a(a + self.from_b(b))
+        d = self.down_d(self.to_d(b))
+        e = self.bottom(self.to_e(d))
+        d = self.up_d(d + self.larger(self.from_e(e)))
+        b = self.up_b(b + self.larger(self.from_d(d)))
+        a = self.up_a(a + self.larger(self.from_b(b)))
         return self.shuffle(self.tail(a))
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import noise
-from ..models.denoiser import BLIND, Denoiser, DenoiserConfig, pool
+from ..models.denoiser import BLIND, STEP, Denoiser, DenoiserConfig, pool
 from ..shipped import denoiser_tensors
 from ..weights import WeightsMixin, parse_network
 
@@ -69,7 +69,7 @@ class DenoiserTask(WeightsMixin):
         """Sums over tiles; see `figures` for what they are."""
         sums = torch.zeros(2, 8, dtype=torch.float64)
         for tile in tiles:
-            h, w = (side // 8 * 8 for side in tile.shape[:2])
+            h, w = (side // STEP * STEP for side in tile.shape[:2])
             x = torch.from_numpy(tile[:h, :w].copy()).to(self.device).permute(2, 0, 1)[None]
             x = x.float() / 255
             # The same noise on the same tile in every validation, whichever process has it.
