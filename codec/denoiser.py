@@ -86,9 +86,8 @@ def denoise(
         InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument.
         ModelError, DeviceError: the model or the device is not to be had.
     """
-    network, runtime = library.default_single("denoiser", model), Runtime(device, threads)
     # Nobody hears of the level here, so it is estimated only for a network that wants to be told.
-    return _denoise(image, sigma, strength, network, runtime, estimated=False).image
+    return _denoise(image, sigma, strength, device, threads, model, estimated=False).image
 
 
 def denoise_detailed(
@@ -106,21 +105,23 @@ def denoise_detailed(
     Arguments:
         progress: called after each tile with the part of the picture that is done, up to 1.
     """
-    network, runtime = library.default_single("denoiser", model), Runtime(device, threads)
-    return _denoise(image, sigma, strength, network, runtime, True, progress)
+    return _denoise(image, sigma, strength, device, threads, model, True, progress)
 
 
 def _denoise(
     image: Any,
     sigma: float | None,
     strength: float,
-    network: Model,
-    runtime: Runtime,
+    device: str,
+    threads: int | None,
+    model: str | os.PathLike | None,
     estimated: bool,
     progress: Progress | None = None,
 ) -> DenoiseResult:
     sigma = _number("sigma", sigma, SIGMA_MAX)
     strength = _number("strength", strength, 1.0) or 0.0
+    runtime = Runtime(device, threads)
+    network = library.default_single("denoiser", model)
     if isinstance(image, np.ndarray):
         _check_array(image)
         colour, alpha = (image, None) if image.ndim == 2 else (image[..., :3], image[..., 3:])

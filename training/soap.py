@@ -30,7 +30,7 @@ class Soap(torch.optim.Optimizer):
         lr: learning rate, as for Adam.
         betas: forgetting of the two moments.
         basis_beta: forgetting of the covariances.
-        every: steps between two turns of the bases, and twice those between two covariances.
+        every: steps between two turns of the bases.
         largest: sides with more channels than this keep their own basis.
 
     Example:

@@ -5,7 +5,8 @@ Run: ``python tests/benchmarks/denoiser_speed.py [--model FILE]`` with the extra
 FFDNet (Zhang et al. 2018, for colour): pixels unshuffled to 1/2 resolution with a noise-level map,
 twelve dense 3x3 layers of 96 channels, 0.85 M parameters, 213 kMAC/px; here with random weights.
 Both run on a 768 x 512 picture, by turns, so that whatever else the machine does falls on both.
-Ours is all of `gencodec.denoise`: to floats, the network, back to 8 bits.
+Ours is all of `gencodec.denoise`: the estimate of the level where the network is told it, the
+network, to floats and back to 8 bits.
 """
 
 import argparse
