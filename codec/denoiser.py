@@ -34,7 +34,8 @@ BLIND = -1.0  # tells the network that the level is not known
 EDGE = 2  # places of the estimate, next to the border, that are not used: they see beyond it
 TILE = 768  # pixels a side of a tile without its halo
 WHOLE = 2**20  # pixels up to which a picture is one tile
-PATCH, PATCHES = 256, 4  # a larger picture's level is estimated on 4 x 4 patches of it
+PATCH = 128  # pixels a side of the patches that the level of a picture is estimated on
+PATCHES = (400**2, 3), (WHOLE, 6)  # from so many pixels on, so many of them each way
 
 WANTED = "a uint8 array, or a float32 one in 0..1, of shape (H, W), (H, W, 3) or (H, W, 4)"
 
@@ -163,11 +164,11 @@ def clean(
             works without.
     """
     eight_bits = planes.dtype == np.uint8
-    x = planes.astype(np.float32) * np.float32(1 / 255) if eight_bits else planes
+    x = np.multiply(planes, np.float32(1 / 255), dtype=np.float32) if eight_bits else planes
     if grey := planes.ndim == 2:
         x = np.repeat(x[..., None], 3, axis=2)
     else:  # a grey picture in three channels must stay grey
-        grey = np.array_equal(x[..., 0], x[..., 1]) and np.array_equal(x[..., 0], x[..., 2])
+        grey = all(np.array_equal(planes[..., 0], planes[..., i]) for i in (1, 2))
     blind = sigma is None and model.file.settings["auto"] == "blind"
     level = math.nan if blind and not estimated else sigma
     if level is None:
@@ -179,13 +180,15 @@ def clean(
     if grey:
         y = np.repeat(y.mean(axis=2, keepdims=True), 3, axis=2)
     if eight_bits:
-        y = np.clip(y, 0, 1)
+        np.clip(y, 0, 1, out=y)
     if strength < 1:
         y = x + np.float32(strength) * (y - x)
     if planes.ndim == 2:
         y = y[..., 0]
     if eight_bits:
-        y = (y * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+        y *= np.float32(255)
+        y += np.float32(0.5)
+        y = y.astype(np.uint8)
     return y, level
 
 
@@ -193,15 +196,16 @@ def estimate(x: Floats, model: Model, runtime: Runtime) -> float:
     """The noise level of ``(H, W, 3)`` in 0..1: its standard deviation in levels of 0..255.
 
     The network gives the level of every place and how far to trust it; this is the mean so
-    weighted, of logarithms. Of a large picture some patches tell enough.
+    weighted, of logarithms. Patches spread over the picture tell enough.
     """
     height, width = x.shape[:2]
-    if height * width <= WHOLE:
-        patches = [x]
-    else:
-        rows = np.linspace(0, max(0, height - PATCH), PATCHES).astype(int)
-        columns = np.linspace(0, max(0, width - PATCH), PATCHES).astype(int)
+    count = max((n for pixels, n in PATCHES if height * width >= pixels), default=0)
+    if count:
+        rows = np.linspace(0, max(0, height - PATCH), count).astype(int)
+        columns = np.linspace(0, max(0, width - PATCH), count).astype(int)
         patches = [x[r : r + PATCH, c : c + PATCH] for r in rows for c in columns]
+    else:
+        patches = [x]
     found = []
     for patch in patches:
         (result,) = model.run("estimate", runtime, x=_padded(patch, model)[None])

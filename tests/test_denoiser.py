@@ -178,7 +178,7 @@ def test_a_large_picture_is_estimated_from_patches(
 ) -> None:
     noisy, model, runtime = with_noise(clean, 25), library.load(MODEL), Runtime("cpu", 1)
     whole = denoiser.estimate(noisy, model, runtime)
-    monkeypatch.setattr(denoiser, "WHOLE", 1000)
+    monkeypatch.setattr(denoiser, "PATCHES", ((1000, 4),))
     monkeypatch.setattr(denoiser, "PATCH", 64)
     assert denoiser.estimate(noisy, model, runtime) == pytest.approx(whole, rel=0.35)
     assert denoiser.estimate(noisy[:8], model, runtime) > 0  # lower than a patch

@@ -17,7 +17,7 @@ from ..codec.errors import InputError
 from ..codec.library import default_pair
 from ..codec.modelfile import ModelFile
 from .models.autoencoder import Autoencoder, AutoencoderConfig
-from .models.denoiser import Denoiser
+from .models.denoiser import BY_PIXEL, Denoiser
 from .models.layers import IntConv2d
 
 __all__ = [
@@ -98,8 +98,12 @@ def denoiser_tensors(path: Path, model: Denoiser) -> dict[str, Tensor]:
     for name, parameter in model.named_parameters():
         estimates = name.startswith("estimator.")
         place = f"estimate/{name}" if estimates else f"denoise/model.{name}"
-        values = np.array(stored(file, place), np.float32)
-        found[name] = torch.from_numpy(values).reshape(parameter.shape)
+        moved = f"denoise/{name}"
+        if name.startswith("tail.") and {moved, f"{moved}.stored"} & file.weights.keys():
+            values = stored(file, moved)[np.argsort(BY_PIXEL)]
+        else:
+            values = stored(file, place)
+        found[name] = torch.from_numpy(np.array(values, np.float32)).reshape(parameter.shape)
     return found
 
 

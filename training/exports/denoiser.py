@@ -1,5 +1,6 @@
 """The denoiser's model file: two float roles, and what was found on the validation pictures."""
 
+import copy
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from ...codec.modelfile import ModelFile
 from ..data import Pixels
-from ..models.denoiser import SIGMA_MAX, STEP, Denoiser
+from ..models.denoiser import BY_PIXEL, SIGMA_MAX, STEP, Denoiser
 from ..onnxfile import export_role, write_model
 from ..tasks.denoiser import DenoiserTask
 
@@ -62,14 +63,24 @@ def export(task: DenoiserTask, held_out: list[Pixels], out: Path, about: dict) -
 
 
 class _Denoise(nn.Module):
-    """Pixels ``1 H W 3`` and a level (``1``, or `BLIND`) to pixels; nothing is clipped."""
+    """Pixels ``1 H W 3`` and a level (``1``, or `BLIND`) to pixels; nothing is clipped.
+
+    A pixel shuffle and the way back to ``H W 3`` cost onnxruntime as much as a layer; with the
+    last layer's channels in the order of rows, columns, colours, two quick transpositions do.
+    """
 
     def __init__(self, model: Denoiser) -> None:
         super().__init__()
         self.model = model
+        self.tail = copy.deepcopy(model.tail)
+        for own, of_model in zip(self.tail.parameters(), model.tail.parameters(), strict=True):
+            own.copy_(of_model[list(BY_PIXEL)])
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        return self.model(x.permute(0, 3, 1, 2), level).permute(0, 2, 3, 1)
+        noise = self.tail(self.model.features(x.permute(0, 3, 1, 2), level)).permute(0, 2, 3, 1)
+        height, width = noise.shape[1:3]
+        noise = noise.reshape(1, height, width, 2, 6).permute(0, 1, 3, 2, 4)
+        return x - noise.reshape(1, 2 * height, 2 * width, 3)
 
 
 class _Estimate(nn.Module):

@@ -28,11 +28,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["BLIND", "SIGMA_MAX", "STEP", "Denoiser", "DenoiserConfig", "Estimator", "pool"]
+__all__ = [
+    "BLIND",
+    "BY_PIXEL",
+    "SIGMA_MAX",
+    "STEP",
+    "Denoiser",
+    "DenoiserConfig",
+    "Estimator",
+    "pool",
+]
 
 SIGMA_MAX = 75.0  # the largest noise level trained for, in levels of 0..255
 BLIND = -1.0  # the level that means: not known
 STEP = 16  # the coarsest grid, in pixels
+# The last layer's channels by row, column, colour; `torch.nn.PixelShuffle` wants colours first.
+BY_PIXEL = (0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11)
 EDGE = 2  # places of the estimator's grid that see beyond the picture
 
 
@@ -113,8 +124,8 @@ class Denoiser(nn.Module):
         reach = 4 * (n[0] + n[6]) + 8 * (n[1] + n[5]) + 16 * (n[2] + n[4]) + 32 * n[3]
         return (2 * 2 + reach + (STEP - 1) + (STEP - 1)) // STEP * STEP
 
-    def noise(self, x: Tensor, level: Tensor) -> Tensor:
-        """The noise that is found in ``x``."""
+    def features(self, x: Tensor, level: Tensor) -> Tensor:
+        """What the last layer makes noise of, ``b c h/2 w/2``."""
         a = self.stem(x - 0.5) + self.level(level_forms(level)[:, :, None, None])
         a = self.down_a(a)
         b = self.down_b(self.to_b(a))
@@ -122,8 +133,11 @@ class Denoiser(nn.Module):
         e = self.bottom(self.to_e(d))
         d = self.up_d(d + self.larger(self.from_e(e)))
         b = self.up_b(b + self.larger(self.from_d(d)))
-        a = self.up_a(a + self.larger(self.from_b(b)))
-        return self.shuffle(self.tail(a))
+        return self.up_a(a + self.larger(self.from_b(b)))
+
+    def noise(self, x: Tensor, level: Tensor) -> Tensor:
+        """The noise that is found in ``x``."""
+        return self.shuffle(self.tail(self.features(x, level)))
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         amp = torch.autocast(x.device.type, torch.bfloat16, enabled=self.training)
