@@ -25,11 +25,11 @@ __all__ = ["KINDS", "MOSTLY_WHITE", "add", "correlated", "deviation", "jpeg", "m
 # Kinds of a mixture and how often each comes.
 KINDS = {
     "clean": 0.02,  # must be left alone
-    "white": 0.46,  # Gaussian, values outside 0..1 kept
-    "white8": 0.04,  # Gaussian, clipped and rounded to 8 bits
-    "light": 0.06,  # Poisson-Gaussian, 8 bits
-    "sensor": 0.25,  # demosaiced, resized, blotchy or smooth, depending on the light, 8 bits
-    "jpeg": 0.17,  # any of these through JPEG
+    "white": 0.75,  # Gaussian, values outside 0..1 kept
+    "white8": 0.02,  # Gaussian, clipped and rounded to 8 bits
+    "light": 0.03,  # Poisson-Gaussian, 8 bits
+    "sensor": 0.10,  # demosaiced, resized, blotchy or smooth, depending on the light, 8 bits
+    "jpeg": 0.08,  # any of these through JPEG
 }
 # What training begins with: the same things are learnt from white noise in half the time.
 MOSTLY_WHITE = {
@@ -217,7 +217,7 @@ def _one(
     if through_jpeg:
         name = ("white8", "light", "sensor", "sensor", "clean")[rng.integers(5)]
     real = name in ("light", "sensor")
-    level = SENSOR[0] * (SENSOR[1] / SENSOR[0]) ** part if real else 75.0 * part**1.4
+    level = SENSOR[0] * (SENSOR[1] / SENSOR[0]) ** part if real else 75.0 * part**1.25
     if through_jpeg:  # the coder hides what is stronger
         level = min(level, SENSOR[1])
     field = _white(clean, generator)

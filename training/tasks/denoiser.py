@@ -20,8 +20,8 @@ LEVELS = (15, 25, 50)  # white noise to validate on
 ESTIMATED = (10, 25, 50)  # levels that the estimator is asked for
 FLOOR = 4e-6  # squared error, 54 dB: what is better need not be better still
 CLEAN_ENOUGH = 42.0  # dB of a clean picture's result to itself; nothing is gained above
-WAYS = (0.8, 0.1, 0.1)  # how often the level is not told, told, and as estimated
-WHITE_UNTIL = 0.6  # of a run; then all kinds of noise
+WAYS = (0.25, 0.15, 0.6)  # how often the level is not told, told, and as estimated
+WHITE_UNTIL = 0.6  # of a run that starts from nothing; then, as in any other, all kinds of noise
 REAL = {"light": 1.0, "sensor": 2.0, "jpeg": 2.0}  # kinds that stand for photos
 
 
@@ -50,7 +50,7 @@ class DenoiserTask(WeightsMixin):
         return 1.0
 
     def loss(self, batch: Tensor, part: float) -> Tensor:
-        kinds = noise.MOSTLY_WHITE if part < WHITE_UNTIL else noise.KINDS
+        kinds = noise.MOSTLY_WHITE if self.fresh and part < WHITE_UNTIL else noise.KINDS
         noisy, level, clean = noise.mixture(batch, self.random, self.generator, kinds)
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         found = pool(self.model.estimator(noisy))
