@@ -199,7 +199,7 @@ def estimate(x: Floats, model: Model, runtime: Runtime) -> float:
     weighted, of logarithms. Patches spread over the picture tell enough.
     """
     height, width = x.shape[:2]
-    count = max((n for pixels, n in PATCHES if height * width >= pixels), default=0)
+    count = max((n for least, n in PATCHES if height * width >= least), default=0)
     if count:
         rows = np.linspace(0, max(0, height - PATCH), count).astype(int)
         columns = np.linspace(0, max(0, width - PATCH), count).astype(int)

@@ -98,6 +98,7 @@ def denoiser_tensors(path: Path, model: Denoiser) -> dict[str, Tensor]:
     for name, parameter in model.named_parameters():
         estimates = name.startswith("estimator.")
         place = f"estimate/{name}" if estimates else f"denoise/model.{name}"
+        # Files of today hold the last layer by pixel; those before, as the network has it.
         moved = f"denoise/{name}"
         if name.startswith("tail.") and {moved, f"{moved}.stored"} & file.weights.keys():
             values = stored(file, moved)[np.argsort(BY_PIXEL)]
