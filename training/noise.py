@@ -25,11 +25,11 @@ __all__ = ["KINDS", "MOSTLY_WHITE", "add", "correlated", "deviation", "jpeg", "m
 # Kinds of a mixture and how often each comes.
 KINDS = {
     "clean": 0.02,  # must be left alone
-    "white": 0.75,  # Gaussian, values outside 0..1 kept
+    "white": 0.82,  # Gaussian, values outside 0..1 kept
     "white8": 0.02,  # Gaussian, clipped and rounded to 8 bits
-    "light": 0.03,  # Poisson-Gaussian, 8 bits
-    "sensor": 0.10,  # demosaiced, resized, blotchy or smooth, depending on the light, 8 bits
-    "jpeg": 0.08,  # any of these through JPEG
+    "light": 0.02,  # Poisson-Gaussian, 8 bits
+    "sensor": 0.07,  # demosaiced, resized, blotchy or smooth, depending on the light, 8 bits
+    "jpeg": 0.05,  # any of these through JPEG
 }
 # What training begins with: the same things are learnt from white noise in half the time.
 MOSTLY_WHITE = {
@@ -42,7 +42,9 @@ MOSTLY_WHITE = {
 }
 SOFT = 0.6  # how often a picture with cameras' noise is as soft as they make them at full size
 GREY = 0.04  # how often picture and noise have no colour
-SENSOR = 2.5, 30.0  # levels of real sensors' noise, every octave as often; white goes up to 75
+SENSOR = 2.5, 30.0  # levels of real sensors' noise, every octave as often
+# Levels of white noise, and the share that lies below each: photos are rarely as bad as the last.
+WHITE = (0.0, 8.0, 20.0, 40.0, 58.0, 75.0), (0.0, 0.06, 0.16, 0.45, 0.93, 1.0)
 
 
 def add(clean: Tensor, sigma: float | Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -188,7 +190,7 @@ def mixture(
     count = clean.shape[0]
     chances = np.array(list(kinds.values()))
     names = rng.choice(list(kinds), count, p=chances / chances.sum())
-    # Stratified, so that each batch covers the range of levels evenly; low ones come more often.
+    # Stratified, so that each batch covers the range of levels.
     parts = rng.permutation((np.arange(count) + rng.random(count)) / count)
     clean = clean.clone(memory_format=torch.contiguous_format)
     noisy, levels = torch.empty_like(clean), torch.zeros(count)
@@ -217,7 +219,9 @@ def _one(
     if through_jpeg:
         name = ("white8", "light", "sensor", "sensor", "clean")[rng.integers(5)]
     real = name in ("light", "sensor")
-    level = SENSOR[0] * (SENSOR[1] / SENSOR[0]) ** part if real else 75.0 * part**1.25
+    level = SENSOR[0] * (SENSOR[1] / SENSOR[0]) ** part
+    if not real:
+        level = float(np.interp(part, WHITE[1], WHITE[0]))
     if through_jpeg:  # the coder hides what is stronger
         level = min(level, SENSOR[1])
     field = _white(clean, generator)

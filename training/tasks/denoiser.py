@@ -20,7 +20,7 @@ LEVELS = (15, 25, 50)  # white noise to validate on
 ESTIMATED = (10, 25, 50)  # levels that the estimator is asked for
 FLOOR = 4e-6  # squared error, 54 dB: what is better need not be better still
 CLEAN_ENOUGH = 42.0  # dB of a clean picture's result to itself; nothing is gained above
-WAYS = (0.25, 0.15, 0.6)  # how often the level is not told, told, and as estimated
+WAYS = (0.05, 0.15, 0.8)  # how often the level is not told, told, and as estimated
 WHITE_UNTIL = 0.6  # of a run that starts from nothing; then, as in any other, all kinds of noise
 REAL = {"light": 1.0, "sensor": 2.0, "jpeg": 2.0}  # kinds that stand for photos
 
