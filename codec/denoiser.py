@@ -223,14 +223,20 @@ def _network(
     """The network over a whole picture, tile by tile."""
     height, width = x.shape[:2]
     told = np.array([min(level, SIGMA_MAX)], np.float32)
-    y, done = np.empty_like(x), 0
+    y, done = None, 0
     for (r0, r1, r2, r3), (c0, c1, c2, c3) in _tiles(height, width, model.file.settings["halo"]):
         outer = x[r0:r3, c0:c3]
         (result,) = model.run("denoise", runtime, x=_padded(outer, model)[None], level=told)
-        y[r1:r2, c1:c2] = result[0, r1 - r0 : r2 - r0, c1 - c0 : c2 - c0]
+        inner = result[0, r1 - r0 : r2 - r0, c1 - c0 : c2 - c0]
+        if inner.shape == x.shape:  # one tile: mostly no copy
+            y = np.ascontiguousarray(inner)
+        else:
+            y = np.empty_like(x) if y is None else y
+            y[r1:r2, c1:c2] = inner
         done += (r2 - r1) * (c2 - c1)
         if progress is not None:
             progress(done / (height * width))
+    assert y is not None  # a picture has pixels
     return y
 
 
@@ -249,6 +255,8 @@ def _padded(x: Floats, model: Model) -> Floats:
     """Mirrored at its lower and right ends to the coarsest grid: edges repeated are no noise."""
     step = model.file.settings.get("step", 8)  # pixels; the first models did not name it
     bottom, right = (-side % step for side in x.shape[:2])
+    if not (bottom or right):  # np.pad would copy it all the same
+        return np.ascontiguousarray(x)
     return np.pad(x, ((0, bottom), (0, right), (0, 0)), mode="symmetric")
 
 
