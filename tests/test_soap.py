@@ -80,3 +80,17 @@ def test_it_goes_on_from_its_state(shape: tuple[int, ...]) -> None:
     assert torch.equal(second, whole)
     # Steps are about as large as Adam's, whatever the basis.
     assert 0.1e-3 < float(whole.detach().abs().mean()) < 50e-3
+
+
+def test_gradients_of_no_or_one_direction_have_a_basis() -> None:
+    """The first covariances are of low rank, tiny or zero: the bases stand all the same."""
+    column = torch.linspace(1e-20, 1e-12, COUNT)
+    for gradient in (torch.zeros(COUNT, COUNT), column[:, None].expand(-1, COUNT)):
+        weight = Parameter(torch.ones(COUNT, COUNT, 1, 1))
+        optimizer = Soap([weight], 1e-3)
+        for _ in range(3):
+            weight.grad = gradient.clone()[:, :, None, None]
+            optimizer.step()
+        basis = optimizer.state[weight]["basis_outputs"]
+        assert torch.allclose(basis @ basis.T, torch.eye(COUNT), atol=1e-5)
+        assert torch.isfinite(weight).all()

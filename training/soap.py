@@ -81,8 +81,7 @@ class Soap(torch.optim.Optimizer):
         if step == 0:  # nothing moves before there are bases
             for side in SIDES:
                 if f"covariance_{side}" in state:
-                    basis = torch.linalg.eigh(state[f"covariance_{side}"])[1]
-                    state[f"basis_{side}"] = basis.flip(1).contiguous()
+                    state[f"basis_{side}"] = _first_basis(state[f"covariance_{side}"])
             return
 
         (b1, b2), m, v = group["betas"], state["m"], state["v"]
@@ -105,6 +104,20 @@ def _as_matrices(gradient: Tensor) -> Tensor:
         return gradient.reshape(1, 1, -1)
     matrices = gradient.permute(0, 2, 3, 1).flatten(1, 2)
     return matrices.transpose(1, 2) if gradient.shape[1] == 1 else matrices  # depthwise
+
+
+def _first_basis(covariance: Tensor) -> Tensor:
+    """Eigenvectors, those of the largest eigenvalues first."""
+    # One batch's covariance has fewer dimensions than channels and may be tiny or zero: scaled
+    # and in float64, or the decomposition does not always converge.
+    scale = covariance.abs().amax().double().clamp(min=1e-30)
+    exact = covariance.double() / scale
+    exact += 1e-9 * torch.eye(len(exact), dtype=exact.dtype, device=exact.device)
+    try:
+        basis = torch.linalg.eigh(exact)[1]
+    except torch.linalg.LinAlgError:  # the turns find it in the end
+        return torch.eye(len(covariance), device=covariance.device)
+    return basis.flip(1).to(covariance.dtype).contiguous()
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
