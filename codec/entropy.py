@@ -5,8 +5,10 @@ for everything outside. All frequencies are positive integers of a row sum `TOTA
 when a model is exported, so that writer and reader use the same numbers on every machine.
 
 Values are coded in groups of equal row, which costs one call of the coder a row instead of one
-a value. An escaped value is followed, after all groups of its call, by an Exp-Golomb code of its
-distance from the table: class of length (uniform, 4 bits), that many bits, and the side.
+a value. Where a row's values are mostly zero they may be coded in blocks of `BLOCK`: first which
+of them are not zero, one symbol a block, then those alone. That is as many bits, but a third of
+the symbols. An escaped value is followed, after all groups of its call, by an Exp-Golomb code of
+its distance from the table: class of length (uniform, 4 bits), that many bits, and the side.
 
 The coder is a stack (ANS), so the writer records everything and encodes in reverse at the end;
 after the last value the reader's stack is empty, which is checked. Damaged data mostly decodes to
@@ -16,6 +18,8 @@ References:
     Duda 2009 (arXiv 0902.0271), asymmetric numeral systems.
     Bamler 2022 (arXiv 2201.01741), "Understanding entropy coding with ANS", constriction.
 """
+
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from constriction import stream  # pyright: ignore[reportAttributeAccessIssue]
@@ -27,6 +31,8 @@ __all__ = ["TOTAL", "Decoder", "Encoder", "Tables", "cost_bits"]
 
 TOTAL = 2**16  # every row's frequencies sum to this
 MOST = 2**22  # the sum of a row of its own; the coder works with 24 bits
+BLOCK = 8  # values of a quiet row that share a symbol
+FEWEST = 64  # values of a quiet row that are worth it
 EACH = stream.model.Categorical(perfect=False)  # a table a value; exact, as with `Tables.model`
 LENGTH_CLASSES = 16  # an escaped value lies less than 2**16 - 1 outside its table
 
@@ -41,6 +47,7 @@ class Tables:
         sizes: int ``(rows,)``, the number of entries of each row, the escape included.
         frequencies: int ``(sum of sizes,)``, all rows one after another.
         total: what each row sums to.
+        blocks: codes rows that say zero at least half of the time in blocks; a part of the format.
 
     Raises:
         ValueError: a row is empty, not positive or does not sum to ``total``.
@@ -51,7 +58,14 @@ class Tables:
         ([-1], 1)
     """
 
-    def __init__(self, low: Ints, sizes: Ints, frequencies: Ints, total: int = TOTAL) -> None:
+    def __init__(
+        self,
+        low: Ints,
+        sizes: Ints,
+        frequencies: Ints,
+        total: int = TOTAL,
+        blocks: bool = False,
+    ) -> None:
         self.low = np.asarray(low, np.int64)
         self.sizes = np.asarray(sizes, np.int64)
         flat = np.asarray(frequencies, np.int64)
@@ -69,7 +83,12 @@ class Tables:
         self.starts = ends - self.sizes
         # As plain numbers, for loops over rows.
         self.lowest, self.last = self.low.tolist(), (self.sizes - 1).tolist()
+        self.bits = -np.log2(flat / total).astype(np.float32)
+        inside = (self.low <= 0) & (self.low + self.sizes - 1 > 0)
+        of_zero = flat[self.starts + np.where(inside, -self.low, 0)]
+        self.quiet = (inside & (self.sizes > 2) & (2 * of_zero >= total) & blocks).tolist()
         self._models: dict[int, object] = {}
+        self._blocks: dict[int, tuple[object, object]] = {}
 
     def __len__(self) -> int:
         return self.low.size
@@ -87,6 +106,27 @@ class Tables:
             self._models[index] = found
         return found
 
+    def block_models(self, index: int) -> tuple[object, object]:
+        """Of a quiet row: which values of a block are not zero (bits, the first value's highest),
+        and a value that is not, as its place in the row without zero."""
+        found = self._blocks.get(index)
+        if found is None:
+            row, zero = self.row(index), -self.lowest[index]
+            total, silent = int(row.sum()), int(row[zero])
+            ones = np.array([mask.bit_count() for mask in range(2**BLOCK)])
+            # Integers of any size: the same on every machine.
+            chance = [silent ** (BLOCK - k) * (total - silent) ** k for k in range(BLOCK + 1)]
+            counts = np.array([max(1, MOST * c // total**BLOCK) for c in chance], np.int64)
+            masks = counts[ones]
+            masks[0] += MOST - masks.sum()
+            rest = np.delete(row, zero)
+            found = tuple(
+                stream.model.Categorical(part.astype(np.float64), perfect=False)
+                for part in (masks, rest)
+            )
+            self._blocks[index] = found
+        return found
+
 
 def cost_bits(values: Ints, rows: Ints, tables: Tables) -> float:
     """The information content, in bits, of ``values`` under their rows, escapes included.
@@ -102,9 +142,9 @@ def cost_bits(values: Ints, rows: Ints, tables: Tables) -> float:
 def _bits(
     values: Ints, rows: Ints, tables: Tables, entry: Ints, outside: NDArray[np.bool_]
 ) -> float:
-    bits = -np.log2(tables.frequencies[tables.starts[rows] + entry] / TOTAL).sum()
+    bits = float(tables.bits[tables.starts[rows] + entry].sum(dtype=np.float64))
     distance = _distance(values[outside], rows[outside], tables)[0]
-    return float(bits + (5 + np.floor(np.log2(distance + 1))).sum())
+    return bits + float((5 + np.floor(np.log2(distance + 1))).sum())
 
 
 def _entries(values: Ints, rows: Ints, tables: Tables) -> tuple[Ints, NDArray[np.bool_]]:
@@ -129,11 +169,11 @@ def _groups(rows: Ints) -> tuple[NDArray[np.intp], list[tuple[int, int, int]]]:
     """A stable order by row, and for each row used (row, start, end) in that order."""
     small = rows.astype(np.uint8 if rows.size == 0 or rows.max() < 256 else np.uint16)
     order = np.argsort(small, kind="stable")  # a radix sort for these types
-    ordered = small[order]
-    cuts = np.flatnonzero(np.diff(ordered)) + 1
-    starts = [0, *cuts.tolist()]
-    ends = [*cuts.tolist(), rows.size]
-    return order, [(int(ordered[s]), s, e) for s, e in zip(starts, ends, strict=True) if e > s]
+    counts = np.bincount(small)
+    ends = counts.cumsum()
+    used = np.flatnonzero(counts)
+    starts = (ends - counts)[used].tolist()
+    return order, list(zip(used.tolist(), starts, ends[used].tolist(), strict=True))
 
 
 def _uniform(size: int) -> object:
@@ -163,13 +203,13 @@ class Encoder:
         Raises:
             ValueError: a value lies 2**16 or more outside its table.
         """
-        values, rows = np.asarray(values, np.int32), np.asarray(rows, np.int32)
+        values, rows = np.asarray(values, np.int32), np.asarray(rows)
         entry, outside = _entries(values, rows, tables)
         self.bits += _bits(values, rows, tables, entry, outside)
         order, groups = _groups(rows)
         entry = np.ascontiguousarray(entry[order])
         for row, start, end in groups:
-            self._parts.append((entry[start:end], tables.model(row)))
+            self._put_group(entry[start:end], row, tables)
         escaped = order[outside[order]]
         if escaped.size:
             distance, below = _distance(values[escaped], rows[escaped], tables)
@@ -183,6 +223,17 @@ class Encoder:
                 if chosen.any():
                     rest = (distance[chosen] + 1 - 2**bits).astype(np.int32)
                     self._parts.append((rest, _uniform(2**bits)))
+
+    def _put_group(self, entry: Ints, row: int, tables: Tables) -> None:
+        """Adds values of one row, given as their places in it."""
+        if not (tables.quiet[row] and entry.size >= FEWEST):
+            self._parts.append((entry, tables.model(row)))
+            return
+        zero, (masks, rest) = -tables.lowest[row], tables.block_models(row)
+        other = entry != zero
+        self._parts.append((np.packbits(other).astype(np.int32), masks))
+        loud = entry[other]
+        self._parts.append((loud - (loud > zero), rest))
 
     def put_each(self, values: Ints, frequencies: Ints) -> None:
         """Adds ``values`` (n), each in 0..k-1 under a table of its own, a row of ``frequencies``.
@@ -222,23 +273,48 @@ class Decoder:
         except (ValueError, AssertionError) as error:
             raise FormatError("the entropy-coded stream is damaged: it ends wrongly.") from error
 
-    def take(self, rows: Ints, tables: Tables) -> NDArray[np.int32]:
-        """The next ``len(rows)`` values, int32, in the order of ``rows``."""
-        rows = np.asarray(rows, np.int32)
+    def take(
+        self, rows: Ints, tables: Tables, turn: AbstractContextManager | None = None
+    ) -> NDArray[np.int32]:
+        """The next ``len(rows)`` values, int32, in the order of ``rows``.
+
+        Arguments:
+            turn: entered while the interpreter's lock is held anyway.
+        """
         order, groups = _groups(rows)
-        values = np.empty(rows.size, np.int32)
+        with turn or nullcontext():
+            return self._take(rows, tables, order, groups)
+
+    def _take(
+        self, rows: Ints, tables: Tables, order: Ints, groups: list[tuple[int, int, int]]
+    ) -> NDArray[np.int32]:
+        result = np.zeros(rows.size, np.int32)
         escaped = []
         for row, start, end in groups:
-            entry = self._decode(tables.model(row), end - start)
-            if entry.max() == tables.last[row]:
-                escaped.append(start + np.flatnonzero(entry == tables.last[row]))
-            np.add(entry, tables.lowest[row], out=values[start:end])
+            places = order[start:end]
+            if tables.quiet[row] and end - start >= FEWEST:
+                entry, places = self._take_blocks(row, places, tables)
+            else:
+                entry = self._decode(tables.model(row), end - start)
+            if entry.size and entry.max() == tables.last[row]:
+                escaped.append(places[entry == tables.last[row]])
+            result[places] = entry + np.int32(tables.lowest[row])
         if escaped:
             places = np.concatenate(escaped)
-            values[places] = self._escaped(rows[order[places]], tables)
-        result = np.empty(rows.size, np.int32)
-        result[order] = values
+            result[places] = self._escaped(rows[places], tables)
         return result
+
+    def _take_blocks(
+        self, row: int, places: NDArray[np.intp], tables: Tables
+    ) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+        """Of values of a quiet row those that are not zero: places in the row, and ``places``."""
+        zero, (masks, rest) = -tables.lowest[row], tables.block_models(row)
+        mask = self._decode(masks, -(-places.size // BLOCK)).astype(np.uint8)
+        loud = np.flatnonzero(np.unpackbits(mask).view(np.bool_))
+        if loud.size and loud[-1] >= places.size:
+            raise FormatError("the entropy-coded stream is damaged.")
+        entry = self._decode(rest, loud.size)
+        return entry + (entry >= zero), places[loud]
 
     def take_each(self, frequencies: Ints) -> NDArray[np.int32]:
         """The next values, each under its own row of ``frequencies``, as `Encoder.put_each`."""

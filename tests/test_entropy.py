@@ -7,24 +7,25 @@ from gencodec.codec.entropy import TOTAL, Decoder, Encoder, Tables, cost_bits
 from gencodec.codec.errors import FormatError
 
 
-def make_tables(random: np.random.Generator, rows: int) -> Tables:
-    """Rows of 1 to 40 values about zero, with random frequencies."""
+def make_tables(random: np.random.Generator, rows: int, blocks: bool = False) -> Tables:
+    """Rows of 1 to 40 values about zero, with random frequencies; half of the rows are quiet."""
     low, sizes, frequencies = [], [], []
     for _ in range(rows):
         size = int(random.integers(2, 42))
         weights = random.gamma(0.5, size=size) + 1e-3
         share = np.floor(weights / weights.sum() * (TOTAL - size)).astype(np.int64) + 1
-        share[0] += TOTAL - share.sum()
+        share[size // 2 if random.random() < 0.5 else 0] += TOTAL - share.sum()
         low.append(-(size // 2))
         sizes.append(size)
         frequencies.append(share)
-    return Tables(np.array(low), np.array(sizes), np.concatenate(frequencies))
+    return Tables(np.array(low), np.array(sizes), np.concatenate(frequencies), blocks=blocks)
 
 
+@pytest.mark.parametrize("blocks", [False, True])
 @pytest.mark.parametrize("count", [0, 1, 2, 1000, 50_000])
-def test_round_trip_of_values_inside_and_outside_the_tables(count: int) -> None:
+def test_round_trip_of_values_inside_and_outside_the_tables(count: int, blocks: bool) -> None:
     random = np.random.default_rng(count)
-    tables = make_tables(random, 70)
+    tables = make_tables(random, 70, blocks)
     rows = random.integers(0, 70, count)
     values = np.round(random.laplace(0, 8, count)).astype(np.int32)
     values[::97] *= 500  # far outside: escapes of every length
@@ -45,6 +46,33 @@ def test_the_stream_is_as_long_as_the_tables_say() -> None:
     coder.put(values, rows, tables)
     bits = 8 * len(coder.finish())
     assert abs(bits - cost_bits(values, rows, tables)) < 0.001 * bits + 64
+
+
+def quiet_tables(blocks: bool) -> Tables:
+    """One row that says zero nine times in ten."""
+    return Tables(np.array([-1]), np.array([4]), np.array([3000, 59_000, 3500, 36]), blocks=blocks)
+
+
+def test_blocks_cost_as_much_as_values_one_by_one_in_fewer_symbols() -> None:
+    random = np.random.default_rng(6)
+    values = random.choice([-1, 0, 1, 2], 40_000, p=[0.046, 0.9, 0.053, 0.001])
+    rows = np.zeros(values.size, np.uint8)
+    sizes = []
+    for blocks in (False, True):
+        coder = Encoder()
+        coder.put(values, rows, quiet_tables(blocks))
+        sizes.append(len(coder.finish()))
+    assert abs(sizes[1] - sizes[0]) < 0.001 * sizes[0] + 8
+    assert sum(part.size for part, _ in coder._parts) < 0.25 * values.size
+
+
+def test_a_block_that_reaches_beyond_the_last_value_is_damage() -> None:
+    tables, rows = quiet_tables(True), np.zeros(65, np.uint8)
+    coder = Encoder()
+    masks, rest = tables.block_models(0)
+    coder._parts = [(np.array([0] * 8 + [1], np.int32), masks), (np.zeros(1, np.int32), rest)]
+    with pytest.raises(FormatError, match="damaged"):
+        Decoder(coder.finish()).take(rows, tables)
 
 
 def test_several_calls_are_read_in_the_order_they_were_written() -> None:

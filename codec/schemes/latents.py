@@ -12,8 +12,9 @@ order.
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from copy import copy
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -82,7 +83,7 @@ class Side:
     def second(
         self, places: Places, r1: NDArray[np.int32], y1: Floats, exact: Floats, features: Floats
     ) -> tuple[Rows, Later]:
-        """Rows and mean of pass 2, from what pass 1 gave: its residuals and where they belong."""
+        """Rows and mean of pass 2, from pass 1's residuals, those that are not zero."""
         magnitude = np.zeros(y1.shape, np.float32)
         magnitude.ravel()[places] = np.minimum(np.abs(r1), self.settings["residual_max"])
         (index,) = self.run("context_index", magnitude=magnitude[None], features=exact)
@@ -95,11 +96,14 @@ class Side:
         The means are not needed before symbols have been decoded under rows that stand already.
         """
         if self.runtime.cores == 1:
-            return lambda: self.run(role, **feeds)
+            return cache(lambda: self.run(role, **feeds))
         return _helpers().submit(self.run, role, **feeds).result
 
     def shift(self, values: NDArray[np.int32], rows: Rows) -> Floats:
-        """Residuals as they are added to the mean: moved a little towards zero, row by row."""
+        """Residuals as they are added to the mean: moved a little towards zero, row by row.
+
+        What is zero stays zero.
+        """
         offsets = self.tables["offset"]  # (rows, 3): for 0, 1 and more
         signed = np.concatenate([-offsets[:, :0:-1], offsets], 1)  # for -2, -1, 0, 1 and 2
         moved = signed.ravel()[rows * np.int32(5) + np.clip(values + 2, 0, 4)]
@@ -117,9 +121,8 @@ def _tables(decoder: Model) -> dict:
     if made is None:
         file, made = decoder.file, {}
         for name in ("y", "z"):
-            made[name] = Tables(
-                file.table(f"{name}_low"), file.table(f"{name}_size"), file.table(f"{name}_freq")
-            )
+            parts = [file.table(f"{name}_{part}") for part in ("low", "size", "freq")]
+            made[name] = Tables(*parts, blocks=name == "y" and file.settings.get("blocks", False))
         made["offset"] = file.table("offset").astype(np.float32)
         made["y_bits"] = _magnitude_bits(made["y"])
         made["z_cost"] = _dense_cost(made["z"], decoder.file.settings["z_max"])
@@ -167,15 +170,30 @@ def mixing(position: int, rungs: int) -> NDArray[np.int32]:
     return weights
 
 
+@contextmanager
+def _turn(meanwhile: Later) -> Iterator[None]:
+    """Waits for `TURN`, with something done that is to be done anyway."""
+    if not TURN.acquire(blocking=False):
+        meanwhile()
+        TURN.acquire()
+    try:
+        yield
+    finally:
+        TURN.release()
+
+
 @lru_cache(32)
-def checkerboard(channels: int, h: int, w: int) -> NDArray[np.bool_]:
-    """Where pass 1 codes: even positions in the first half of the channels, odd ones after."""
+def checkerboards(channels: int, h: int, w: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where pass 1 codes: even positions in the first half of the channels, odd ones after; and
+    where pass 2 does."""
     even = (np.arange(h)[:, None] + np.arange(w)[None, :]) % 2 == 0
     half = channels // 2
-    mask = np.empty((channels, h, w), np.bool_)
-    mask[:half], mask[half:] = even, ~even
-    mask.flags.writeable = False  # the one array is given to everybody
-    return mask
+    first = np.empty((channels, h, w), np.bool_)
+    first[:half], first[half:] = even, ~even
+    second = ~first
+    for mask in (first, second):
+        mask.flags.writeable = False  # the one array is given to everybody
+    return first, second
 
 
 def encode_segment(y: Floats, encoder: Model, side: Side) -> tuple[bytes, float]:
@@ -191,19 +209,19 @@ def encode_segment(y: Floats, encoder: Model, side: Side) -> tuple[bytes, float]
     coder.put(choice.ravel(), np.zeros(choice.size, np.int32), side.choice)
     coder.put(z.ravel(), _z_rows(choice, settings["z"]), tables["z"])
 
-    first = checkerboard(side.channels, h, w)
     index, later, exact = side.hyper(z, h, w)
     residuals = []
-    for mask in (first, ~first):
+    for number, mask in enumerate(checkerboards(side.channels, h, w)):
         places = np.flatnonzero(mask & (index > 0))
         rows = index.ravel()[places]
         mean, *features = (part[0, :, :h, :w] for part in later())
         values = _quantise(y.ravel()[places] - mean.ravel()[places], rows, side)
         residuals.append(values)
-        if mask is first:
-            y1 = np.where(first, mean, np.float32(0))
-            y1.ravel()[places] += side.shift(values, rows)
-            index, later = side.second(places, values, y1, exact, features[0][None])
+        if number == 0:
+            loud = np.flatnonzero(values)
+            y1 = mean * mask
+            y1.ravel()[places[loud]] += side.shift(values[loud], rows[loud])
+            index, later = side.second(places[loud], values[loud], y1, exact, features[0][None])
         coder.put(values, rows, tables["y"])
     check = _checksum(choice.ravel(), z.ravel(), *residuals)
     return check + coder.finish(), coder.bits
@@ -241,28 +259,25 @@ def decode_segment(data: bytes, h: int, w: int, side: Side) -> Floats:
     choice = coder.take(np.zeros(hz * wz, np.int32), side.choice)
     if choice.size and (choice.min() < 0 or choice.max() >= settings["banks"]):
         raise FormatError("The file is damaged: a segment names a prior that does not exist.")
-    with TURN:
-        z = coder.take(_z_rows(choice.reshape(hz, wz), settings["z"]), tables["z"])
+    z = coder.take(_z_rows(choice.reshape(hz, wz), settings["z"]), tables["z"], TURN)
     if np.abs(z).max(initial=0) > settings["z_max"]:  # the exactness bounds rest on this
         raise FormatError("The file is damaged: a segment's symbols are out of range.")
 
-    shape = (side.channels, h, w)
-    first = checkerboard(*shape)
     index, later, exact = side.hyper(z.reshape(-1, hz, wz), h, w)
     residuals = []
-    y = np.zeros(shape, np.float32)
-    for mask in (first, ~first):
+    y = np.zeros((side.channels, h, w), np.float32)
+    for number, mask in enumerate(checkerboards(*y.shape)):
         places = np.flatnonzero(mask & (index > 0))
         rows = index.ravel()[places]
-        with TURN:
-            values = coder.take(rows, tables["y"])
+        values = coder.take(rows, tables["y"], _turn(later))
         residuals.append(values)
+        loud = np.flatnonzero(values)
         mean, *features = later()
-        np.copyto(y, mean[0, :, :h, :w], where=mask)
-        y.ravel()[places] += side.shift(values, rows)
-        if mask is first:
-            # A copy, for y goes on while the network may still have to read it.
-            index, later = side.second(places, values, y.copy(), exact, features[0][:, :, :h, :w])
+        y = mean[0, :, :h, :w] * mask + y
+        y.ravel()[places[loud]] += side.shift(values[loud], rows[loud])
+        if number == 0:
+            seen = features[0][:, :, :h, :w]
+            index, later = side.second(places[loud], values[loud], y, exact, seen)
     coder.finish()
     if _checksum(choice, z, *residuals) != data[:2]:
         raise FormatError("The file is damaged: the symbols of a segment do not match their check.")
