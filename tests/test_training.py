@@ -145,7 +145,8 @@ def test_training_starts_from_shipped_models(
             assert isinstance(layer, IntConv2d)
             limit = 127 / 2.0**layer.shift
             wanted = wanted.clamp(-limit, limit) if name.endswith("weight") else wanted
-        assert torch.allclose(parameter, wanted, rtol=2e-3, atol=8e-3), name
+        step = float(wanted.abs().max()) / 127  # of the coarsest way to store it
+        assert torch.allclose(parameter, wanted, rtol=2e-3, atol=8e-3 + 0.51 * step), name
     overrides = {**TINY, **SHORT, "steps": "2"}
     train.run("autoencoder", folder, 5, tmp_path, overrides=overrides, start=exported)
     with pytest.raises(InputError, match="other settings"):

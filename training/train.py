@@ -82,7 +82,9 @@ def run(
     step, earlier, saved = 0, 0.0, out / "checkpoint.pt"
     if start is not None:
         task.load(Path(start))
-        average = {name: p.detach().clone() for name, p in trained.items()}
+    look = Crops(tiles, seed=config.seed)  # the same for every process
+    task.prepare([_as_batch(look.batch(8, config.crop), device) for _ in range(4)])
+    average = {name: p.detach().clone() for name, p in trained.items()}
     if resume:
         if not saved.exists():
             raise InputError(f"{saved} does not exist: nothing to resume; leave out --resume.")
@@ -129,8 +131,7 @@ def run(
             group["lr"] = lr * group["pace"]
 
         model.train()
-        batch = torch.from_numpy(np.ascontiguousarray(crops.batch(count, size))).to(device)
-        batch = batch.float().div(255).contiguous(memory_format=torch.channels_last)
+        batch = _as_batch(crops.batch(count, size), device)
         loss = task.loss(batch, part)
         optimizer.zero_grad(set_to_none=False)
         loss.backward()
@@ -174,6 +175,11 @@ def _place() -> tuple[int, int, torch.device]:
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     torch.cuda.set_device(device)
     return rank, world, device
+
+
+def _as_batch(crops: np.ndarray, device: torch.device) -> Tensor:
+    batch = torch.from_numpy(np.ascontiguousarray(crops)).to(device)
+    return batch.float().div(255).contiguous(memory_format=torch.channels_last)
 
 
 def _split(overrides: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..codec.errors import InputError
+from .models.layers import Residual
 
 __all__ = ["Task", "WeightsMixin", "load_weights", "parse_network"]
 
@@ -23,6 +24,7 @@ class Task(Protocol):
     model: nn.Module
 
     def pace(self, name: str) -> float: ...
+    def prepare(self, batches: list[Tensor]) -> None: ...
     def loss(self, batch: Tensor, part: float) -> Tensor: ...
     def validate(self, tiles: list[np.ndarray]) -> Tensor: ...
     def figures(self, sums: Tensor, tiles: list[np.ndarray]) -> dict[str, float]: ...
@@ -70,6 +72,9 @@ class WeightsMixin:
     model: Any  # the family's own nn.Module
     fresh: bool
 
+    def prepare(self, batches: list[Tensor]) -> None:
+        """Is shown some pictures before the first step."""
+
     def shipped(self, path: Path) -> dict[str, Tensor]:
         """The network's parameters out of exported model files."""
         raise NotImplementedError
@@ -94,6 +99,12 @@ class WeightsMixin:
             "about": json.dumps(about),
         }
         temporary = path.with_suffix(".tmp")
+        average = dict(average)
+        for place, block in self.model.named_modules():
+            if isinstance(block, Residual):
+                names = [n for n, _ in block.named_parameters() if f"{place}.{n}" in average]
+                plain = block.plain({n: average[f"{place}.{n}"] for n in names})
+                average |= {f"{place}.{n}": value for n, value in plain.items()}
         tensors = {k: v.detach().cpu().contiguous() for k, v in average.items()}
         save_file(tensors, str(temporary), notes)
         temporary.replace(path)

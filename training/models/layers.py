@@ -12,6 +12,7 @@ References:
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ __all__ = [
     "Block",
     "IntConv2d",
     "PreciseConv2d",
+    "Residual",
     "RungTable",
     "cosine_basis",
     "cosine_scaled",
@@ -36,14 +38,100 @@ def round_ste(x: Tensor) -> Tensor:
     return x + (torch.floor(x + 0.5) - x).detach()
 
 
-class Block(nn.Module):
+class Residual(nn.Module):
+    """What residual blocks have in common: layers that see, and change, all channels alike.
+
+    Channels differ in size, in a transform codec a hundredfold. A hidden unit of plain weights
+    sees the largest of them, the mean colour, and little else; once that has pushed it below zero
+    for every picture it never learns again. `scale_by` divides what the layers see by the
+    channels' spread and multiplies what they add, for training alone: `plain` moves it back.
+
+    Reference:
+        Sokar et al. 2023, "The dormant neuron phenomenon in deep reinforcement learning"
+        (arXiv 2302.12902): units that never act, and how to start them again.
+    """
+
+    pairs: tuple[tuple[str, str], ...] = (("widen", "narrow"),)  # layers in front and behind
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("spread", None)
+        self.spread: Tensor | None
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+        # Plain weights, as files of weights hold them, come without a spread.
+        spread = state.get(f"{prefix}spread")
+        self.spread = None if spread is None else torch.empty_like(spread)
+        super()._load_from_state_dict(state, prefix, *rest)
+
+    def seen(self, name: str) -> Tensor:
+        """The weight of a layer that reads the block's channels."""
+        weight = getattr(self, name).weight
+        return weight if self.spread is None else weight / self.spread[:, None, None]
+
+    def added(self, name: str) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias of a layer that writes the block's channels."""
+        weight, bias = getattr(self, name).weight, getattr(self, name).bias
+        if self.spread is None:
+            return weight, bias
+        weight = weight * self.spread[:, None, None, None]
+        return weight, None if bias is None else bias * self.spread
+
+    def hidden(self, x: Tensor) -> dict[str, Tensor]:
+        """What the hidden layers see of ``x`` before their ReLU, by the layer's name."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def scale_by(self, spread: Tensor) -> None:
+        """Takes ``spread`` (``c``) into use; what the block computes stays as it is."""
+        for front, behind in self.pairs:
+            front, behind = getattr(self, front), getattr(self, behind)
+            front.weight.mul_(spread[:, None, None])
+            behind.weight.div_(spread[:, None, None, None])
+            if behind.bias is not None:
+                behind.bias.div_(spread)
+        self.spread = spread.clone()
+
+    def plain(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The block's parameters, by their names in it, as they are without the spread."""
+        if (spread := self.spread) is None:
+            return values
+        values = dict(values)
+        for front, behind in self.pairs:
+            values[f"{front}.weight"] = values[f"{front}.weight"] / spread[:, None, None]
+            name = f"{behind}.weight"
+            values[name] = values[name] * spread[:, None, None, None]
+            if f"{behind}.bias" in values:
+                values[f"{behind}.bias"] = values[f"{behind}.bias"] * spread
+        return values
+
+    @torch.no_grad()
+    def restart(self, front: str, behind: str, dead: Tensor) -> None:
+        """Gives hidden units ``dead`` new weights in, and zero out: they added nothing."""
+        layer, after = getattr(self, front), getattr(self, behind)
+        fresh = nn.Conv2d(layer.in_channels, layer.out_channels, 1)
+        layer.weight[dead] = fresh.weight.to(layer.weight)[dead]
+        if layer.bias is not None:
+            layer.bias[dead] = 0
+        after.weight[:, dead] = 0
+
+
+class Block(Residual):
     """Depthwise block and pointwise feed-forward, both residual; shape ``b c h w`` is kept.
 
     x -> 1x1 -> ReLU -> depthwise 3x3 -> 1x1 -> (+ x) -> 1x1 -> ReLU -> 1x1 -> (+)
+
+    Arguments:
+        slope: of the ReLU below zero; with one, no hidden unit falls silent for good.
     """
 
-    def __init__(self, channels: int, expand: int = 2, start: float = 0.3) -> None:
+    pairs = (("pre", "post"), ("widen", "narrow"))
+
+    def __init__(
+        self, channels: int, expand: int = 2, start: float = 0.3, slope: float = 0.0
+    ) -> None:
         super().__init__()
+        self.slope = slope
         self.pre = nn.Conv2d(channels, channels, 1)
         self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
         self.post = nn.Conv2d(channels, channels, 1)
@@ -56,8 +144,26 @@ class Block(nn.Module):
                 layer.bias.mul_(start)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.post(self.depthwise(F.relu(self.pre(x))))
-        return x + self.narrow(F.relu(self.widen(x)))
+        inside = self._act(F.conv2d(x, self.seen("pre"), self.pre.bias))
+        x = x + F.conv2d(self.depthwise(inside), *self.added("post"))
+        inside = self._act(F.conv2d(x, self.seen("widen"), self.widen.bias))
+        return x + F.conv2d(inside, *self.added("narrow"))
+
+    def _act(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(x, self.slope) if self.slope else F.relu(x)
+
+    def hidden(self, x: Tensor) -> dict[str, Tensor]:
+        first = F.conv2d(x, self.seen("pre"), self.pre.bias)
+        x = x + F.conv2d(self.depthwise(self._act(first)), *self.added("post"))
+        return {"pre": first, "widen": F.conv2d(x, self.seen("widen"), self.widen.bias)}
+
+    @torch.no_grad()
+    def restart(self, front: str, behind: str, dead: Tensor) -> None:
+        if front == "pre" and self.post.bias is not None and self.depthwise.bias is not None:
+            # What a dead channel still adds is its depthwise layer's bias.
+            constant = self.depthwise.bias * dead
+            self.post.bias += self.post.weight[:, :, 0, 0] @ constant
+        super().restart(front, behind, dead)
 
 
 class PreciseConv2d(nn.Conv2d):
