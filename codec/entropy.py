@@ -37,6 +37,7 @@ EACH = stream.model.Categorical(perfect=False)  # a table a value; exact, as wit
 LENGTH_CLASSES = 16  # an escaped value lies less than 2**16 - 1 outside its table
 
 Ints = NDArray[np.integer]  # what is taken; what is given back is int32
+Places = NDArray[np.intp]
 
 
 class Tables:
@@ -165,7 +166,7 @@ def _distance(
     return np.where(below, low - 1 - values, over).astype(np.int64), below
 
 
-def _groups(rows: Ints) -> tuple[NDArray[np.intp], list[tuple[int, int, int]]]:
+def _groups(rows: Ints) -> tuple[Places, list[tuple[int, int, int]]]:
     """A stable order by row, and for each row used (row, start, end) in that order."""
     small = rows.astype(np.uint8 if rows.size == 0 or rows.max() < 256 else np.uint16)
     order = np.argsort(small, kind="stable")  # a radix sort for these types
@@ -286,7 +287,7 @@ class Decoder:
             return self._take(rows, tables, order, groups)
 
     def _take(
-        self, rows: Ints, tables: Tables, order: Ints, groups: list[tuple[int, int, int]]
+        self, rows: Ints, tables: Tables, order: Places, groups: list[tuple[int, int, int]]
     ) -> NDArray[np.int32]:
         result = np.zeros(rows.size, np.int32)
         escaped = []

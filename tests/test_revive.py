@@ -4,6 +4,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
+from torch import Tensor  # noqa: E402
+
 from gencodec.training.models.layers import Block, Residual  # noqa: E402
 from gencodec.training.revive import NEVER, observed, restart  # noqa: E402
 
@@ -13,13 +15,13 @@ def blocks() -> list[Residual]:
     return [Block(12), Block(12, slope=0.1)]
 
 
-def uneven(count: int = 2) -> torch.Tensor:
+def uneven(count: int = 2) -> Tensor:
     """Channels whose sizes go over four orders of magnitude."""
     size = torch.logspace(-3, 1, 12)[:, None, None]
     return torch.randn(count, 12, 16, 16, generator=torch.Generator().manual_seed(1)) * size
 
 
-def parameters(block: Residual) -> dict[str, torch.Tensor]:
+def parameters(block: Residual) -> dict[str, Tensor]:
     return {name: value.detach() for name, value in block.named_parameters()}
 
 

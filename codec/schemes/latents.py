@@ -121,8 +121,9 @@ def _tables(decoder: Model) -> dict:
     if made is None:
         file, made = decoder.file, {}
         for name in ("y", "z"):
-            parts = [file.table(f"{name}_{part}") for part in ("low", "size", "freq")]
-            made[name] = Tables(*parts, blocks=name == "y" and file.settings.get("blocks", False))
+            low, size, freq = (file.table(f"{name}_{part}") for part in ("low", "size", "freq"))
+            blocks = name == "y" and bool(file.settings.get("blocks"))
+            made[name] = Tables(low, size, freq, blocks=blocks)
         made["offset"] = file.table("offset").astype(np.float32)
         made["y_bits"] = _magnitude_bits(made["y"])
         made["z_cost"] = _dense_cost(made["z"], decoder.file.settings["z_max"])

@@ -58,7 +58,9 @@ class Residual(nn.Module):
         self.register_buffer("spread", None)
         self.spread: Tensor | None
 
-    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+    def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, state: dict[str, Any], prefix: str, *rest: Any
+    ) -> None:
         # Plain weights, as files of weights hold them, come without a spread.
         spread = state.get(f"{prefix}spread")
         self.spread = None if spread is None else torch.empty_like(spread)
