@@ -129,6 +129,19 @@ def test_resume_goes_on_where_the_run_ended(folder: Path, trained: Path, tmp_pat
         train.run("autoencoder", folder, 5, tmp_path, True, {**TINY, "optimizer": "adam"})
 
 
+def test_a_part_alone_can_be_trained(folder: Path, trained: Path, tmp_path: Path) -> None:
+    start = trained / "weights.safetensors"
+    overrides = {**TINY, **SHORT, "only": "g_s.", "steps": "6"}
+    train.run("autoencoder", folder, 5, tmp_path, overrides=overrides, start=start)
+    before = families.load_weights(start)[2]
+    after = families.load_weights(tmp_path / "weights.safetensors")[2]
+    assert before.keys() == after.keys()
+    moved = {name for name in before if not torch.allclose(before[name], after[name], atol=1e-5)}
+    assert {name.partition(".")[0] for name in moved} == {"g_s"}
+    with pytest.raises(InputError, match="begins with 'g_t.'"):
+        train.run("autoencoder", folder, 5, tmp_path, overrides={**TINY, "only": "g_t."})
+
+
 def test_training_starts_from_shipped_models(
     folder: Path, exported: Path, trained: Path, tmp_path: Path
 ) -> None:

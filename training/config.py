@@ -19,6 +19,7 @@ class RunConfig:
     late_crop: int = 256
     late_share: float = 0.25
     optimizer: str = "adam"  # or "soap"
+    only: str = ""  # train what begins with this and leave the rest: "g_s." is a decoder alone
     lr: float = 2e-3
     lr_end: float = 1e-5
     warmup_steps: int = 300

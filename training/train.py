@@ -71,8 +71,13 @@ def run(
     model = task.model
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     average = {name: p.detach().clone() for name, p in trained.items()}
+    moving = {name: p for name, p in trained.items() if name.startswith(config.only)}
+    if not moving:
+        raise InputError(f"nothing in {family} begins with {config.only!r}: see only=.")
+    for name in trained.keys() - moving.keys():
+        trained[name].requires_grad_(False)
     groups: dict[float, list[torch.nn.Parameter]] = {}
-    for name, parameter in trained.items():
+    for name, parameter in moving.items():
         groups.setdefault(task.pace(name), []).append(parameter)
     paced = [{"params": members, "pace": pace} for pace, members in groups.items()]
     if config.optimizer == "soap":
@@ -135,8 +140,8 @@ def run(
         loss = task.loss(batch, part)
         optimizer.zero_grad(set_to_none=False)
         loss.backward()
-        _mean_gradients(list(trained.values()), world)
-        norm = torch.nn.utils.clip_grad_norm_(trained.values(), config.clip)
+        _mean_gradients(list(moving.values()), world)
+        norm = torch.nn.utils.clip_grad_norm_(moving.values(), config.clip)
         if torch.isfinite(norm):  # one bad batch must not end a run of hours
             optimizer.step()
         step += 1
