@@ -107,6 +107,10 @@ class Tables:
             self._models[index] = found
         return found
 
+    def in_blocks(self, index: int, count: int) -> bool:
+        """Whether ``count`` values of a row are coded in blocks; a rule of the format."""
+        return self.quiet[index] and count >= FEWEST
+
     def block_models(self, index: int) -> tuple[object, object]:
         """Of a quiet row: which values of a block are not zero (bits, the first value's highest),
         and a value that is not, as its place in the row without zero."""
@@ -227,7 +231,7 @@ class Encoder:
 
     def _put_group(self, entry: Ints, row: int, tables: Tables) -> None:
         """Adds values of one row, given as their places in it."""
-        if not (tables.quiet[row] and entry.size >= FEWEST):
+        if not tables.in_blocks(row, entry.size):
             self._parts.append((entry, tables.model(row)))
             return
         zero, (masks, rest) = -tables.lowest[row], tables.block_models(row)
@@ -293,7 +297,7 @@ class Decoder:
         escaped = []
         for row, start, end in groups:
             places = order[start:end]
-            if tables.quiet[row] and end - start >= FEWEST:
+            if tables.in_blocks(row, end - start):
                 entry, places = self._take_blocks(row, places, tables)
             else:
                 entry = self._decode(tables.model(row), end - start)
@@ -306,8 +310,8 @@ class Decoder:
         return result
 
     def _take_blocks(
-        self, row: int, places: NDArray[np.intp], tables: Tables
-    ) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+        self, row: int, places: Places, tables: Tables
+    ) -> tuple[NDArray[np.int32], Places]:
         """Of values of a quiet row those that are not zero: places in the row, and ``places``."""
         zero, (masks, rest) = -tables.lowest[row], tables.block_models(row)
         mask = self._decode(masks, -(-places.size // BLOCK)).astype(np.uint8)

@@ -70,7 +70,6 @@ def run(
 
     model = task.model
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    average = {name: p.detach().clone() for name, p in trained.items()}
     moving = {name: p for name, p in trained.items() if name.startswith(config.only)}
     if not moving:
         raise InputError(f"nothing in {family} begins with {config.only!r}: see only=.")
@@ -87,8 +86,9 @@ def run(
     step, earlier, saved = 0, 0.0, out / "checkpoint.pt"
     if start is not None:
         task.load(Path(start))
-    look = Crops(tiles, seed=config.seed)  # the same for every process
-    task.prepare([_as_batch(look.batch(8, config.crop), device) for _ in range(4)])
+    if not resume:  # a checkpoint has what comes of it
+        look = Crops(tiles, seed=config.seed)  # the same for every process
+        task.prepare([_as_batch(look.batch(8, config.crop), device) for _ in range(4)])
     average = {name: p.detach().clone() for name, p in trained.items()}
     if resume:
         if not saved.exists():
