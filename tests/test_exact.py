@@ -179,11 +179,18 @@ def test_onnxruntime_equals_int64(path: Path, role: str) -> None:
 def test_the_torch_network_equals_int64(path: Path) -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed")
     pytest.importorskip("compressai", reason="compressai is not installed")
-    from gencodec.training.shipped import autoencoder_model
+    from gencodec.codec.library import default_pair
+    from gencodec.training.models import autoencoder
+    from gencodec.training.shipped import autoencoder_tensors
 
     file = ModelFile.load(path)
-    network = autoencoder_model(path)
-    for role, part in (("hyper_index", network.h_i), ("context_index", network.c_i)):
+    settings = default_pair("autoencoder", path)[0].file.settings["network"]
+    sizes = {name: settings[name] for name in ("y", "z", "rungs", "index")}
+    config = autoencoder.AutoencoderConfig(**sizes)
+    parts = {"h_i": autoencoder.HyperIndex(config), "c_i": autoencoder.ContextIndex(config)}
+    network = torch.nn.ModuleDict(parts)
+    network.load_state_dict(autoencoder_tensors(path, network))
+    for role, part in (("hyper_index", parts["h_i"]), ("context_index", parts["c_i"])):
         model = file.role(role)
         for number in range(0, RANDOM + EXTREME, 5):
             feeds = inputs(file, role, number)

@@ -6,13 +6,14 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 
 from torch import Tensor  # noqa: E402
 
+from gencodec.training.models.inverted import InvertedResidual  # noqa: E402
 from gencodec.training.models.layers import Block, Residual  # noqa: E402
 from gencodec.training.revive import NEVER, observed, restart  # noqa: E402
 
 
 def blocks() -> list[Residual]:
     torch.manual_seed(0)
-    return [Block(12), Block(12, slope=0.1)]
+    return [Block(12), InvertedResidual(12, 20)]
 
 
 def uneven(count: int = 2) -> Tensor:
@@ -42,10 +43,12 @@ def test_a_spread_changes_nothing_and_goes_back_into_plain_weights(number: int) 
 
 
 @torch.no_grad()
-def test_idle_units_start_again_and_the_output_stays() -> None:
-    block, x = Block(12), uneven()
-    for front, _ in block.pairs:
-        getattr(block, front).bias[3:8] = -1e4
+@pytest.mark.parametrize("number", [0, 1])
+def test_idle_units_start_again_and_the_output_stays(number: int) -> None:
+    block, x = blocks()[number], uneven()
+    for front, _ in block.pairs:  # the layer right in front of the ReLU
+        last = "depthwise" if isinstance(block, InvertedResidual) else front
+        getattr(block, last).bias[3:8] = -1e4
     wanted = block(x)
     model = torch.nn.Sequential(block)
     with observed(model) as seen:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import tempfile
 import warnings
 from pathlib import Path
@@ -37,9 +38,9 @@ def export_role(
         inputs: example inputs by name; ``dynamic``: their axes that may have any length.
         store: how weights are stored. "exact": an integer network, as the integers that they
             are; "half": float16.
-        coarse: parts of names of weights to store as 8-bit integers with a scale per output
-            channel instead of float16: right for what residual blocks add, not for the linear
-            path, whose first coefficients are a hundred times as large as the last.
+        coarse: parts of names of weights to store as 8-bit integers with a scale instead of
+            float16: right for what residual blocks add, not for the linear path, whose first
+            coefficients are a hundred times as large as the last.
     """
     shapes = {
         name: {axis: torch.export.Dim(title) for axis, title in dynamic.get(name, {}).items()}
@@ -105,7 +106,7 @@ def _shrink(graph: onnx.GraphProto, store: str, coarse: tuple[str, ...]) -> None
     kept, made = [], []
     for weight in graph.initializer:
         values, name = numpy_helper.to_array(weight), weight.name
-        scale = None
+        scales: dict[str, NDArray[np.float32]] = {}
         if values.dtype != np.float32:
             stored = None
         elif store == "exact":
@@ -114,29 +115,49 @@ def _shrink(graph: onnx.GraphProto, store: str, coarse: tuple[str, ...]) -> None
         elif values.size <= SMALL:
             stored = None
         elif values.ndim == 4 and any(part in name for part in coarse):
-            scale = np.abs(values).max((1, 2, 3), keepdims=True) / 127 + np.float32(1e-12)
-            stored = np.round(values / scale).astype(np.int8)
+            scales = _scales(values)
+            stored = np.round(values / math.prod(scales.values())).astype(np.int8)
         else:
             stored = values.astype(np.float16)
         if stored is None:
             kept.append(weight)
             continue
         kept.append(numpy_helper.from_array(stored, f"{name}.stored"))
-        cast = name if scale is None else f"{name}.cast"
-        node = helper.make_node(
-            "Cast", [f"{name}.stored"], [cast], name=f"{name}.to_float", to=TensorProto.FLOAT
-        )
-        made.append(node)
-        if scale is not None:
-            kept.append(numpy_helper.from_array(scale.astype(np.float32), f"{name}.scale"))
-            made.append(
-                helper.make_node("Mul", [cast, f"{name}.scale"], [name], name=f"{name}.times_scale")
+        made_of = [f"{name}.cast", *(f"{name}.times_{suffix}" for suffix in scales)]
+        made_of[-1] = name
+        made.append(
+            helper.make_node(
+                "Cast",
+                [f"{name}.stored"],
+                [made_of[0]],
+                name=f"{name}.to_float",
+                to=TensorProto.FLOAT,
             )
+        )
+        for number, (suffix, scale) in enumerate(scales.items()):
+            kept.append(numpy_helper.from_array(scale, f"{name}.{suffix}"))
+            inputs = [made_of[number], f"{name}.{suffix}"]
+            title = f"{name}.times_{suffix}"
+            made.append(helper.make_node("Mul", inputs, [made_of[number + 1]], name=title))
     del graph.initializer[:]
     graph.initializer.extend(kept)
     nodes = [*made, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def _scales(weight: NDArray) -> dict[str, NDArray[np.float32]]:
+    """The factors, by suffix, whose product a convolution's weights are at most 127 times.
+
+    Channels differ in size, so each pair of them has a step of its own; where a pair has a single
+    weight, that is the product of one of the output's and one of the input's.
+    """
+    largest = np.abs(weight).max((2, 3), keepdims=True) + np.float32(1e-12)
+    if weight[0, 0].size > 1:
+        return {"scale": (largest / 127).astype(np.float32)}
+    column = np.sqrt(np.square(largest).mean(0, keepdims=True))
+    row = (largest / column).max(1, keepdims=True) / 127
+    return {"scale": row.astype(np.float32), "columns": column.astype(np.float32)}
 
 
 def _smallest(values: NDArray) -> type:

@@ -65,11 +65,12 @@ def observed(model: nn.Module) -> Iterator[dict[str, Seen]]:
 def restart(model: nn.Module, seen: dict[str, Seen]) -> int:
     """Scales the blocks by what was seen and restarts units that add nothing; returns how many.
 
-    What the model computes on those pictures stays the same.
+    What the model computes on those pictures stays the same, and so do blocks that do not train.
     """
     count = 0
     for name, block in model.named_modules():
-        if isinstance(block, Residual) and name in seen:
+        trains = any(parameter.requires_grad for parameter in block.parameters())
+        if isinstance(block, Residual) and name in seen and trains:
             spread = (seen[name].power / seen[name].batches).sqrt()
             least = max(0.1 * float(spread.median()), 0.003 * float(spread.max()))
             block.scale_by(spread.clamp(min=least + 1e-12))

@@ -5,6 +5,7 @@ few parameters beside that which only training uses (the prior of ``z``), as tab
 """
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from torch.nn import functional as F
 from ..codec.errors import InputError
 from ..codec.library import default_pair
 from ..codec.modelfile import ModelFile
+from .exports import forms
 from .models.autoencoder import Autoencoder, AutoencoderConfig
 from .models.denoiser import BY_PIXEL, Denoiser
+from .models.inverted import InvertedResidual
 from .models.layers import IntConv2d
 
 __all__ = [
@@ -36,16 +39,23 @@ TRAINING_ONLY = ("prior_z.", "bank_logits.")
 PLACES = {
     "g_a": ("encoder", "analysis", "g_a."),
     "h_a": ("encoder", "hyper_analysis", ""),
-    "h_s": ("decoder", "hyper_mean", "h_s."),
-    "c_m": ("decoder", "context_mean", "c_m."),
     "h_i": ("decoder", "hyper_index", ""),
     "c_i": ("decoder", "context_index", ""),
-    "g_s": ("decoder", "synthesis", "g_s."),
 }
 
+# Networks that are exported in another form, and their roles.
+FORMS = {"g_s": "synthesis", "h_s": "hyper_mean", "c_m": "context_mean"}
 
-def autoencoder_tensors(path: Path, model: Autoencoder) -> dict[str, Tensor]:
+
+def _of_form(file: ModelFile, role: str, name: str) -> np.ndarray:
+    return stored(file, f"{role}/{name}")
+
+
+def autoencoder_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
     """The parameters of ``model`` from the pair of model files that ``path`` is one of.
+
+    Arguments:
+        model: an `Autoencoder`, or some of its parts by the names that they have there.
 
     Raises:
         InputError: the files are of a network of other settings.
@@ -55,7 +65,9 @@ def autoencoder_tensors(path: Path, model: Autoencoder) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
         part, _, rest = name.partition(".")
-        if name.startswith(TRAINING_ONLY):
+        if part in FORMS:
+            values = forms.parameter(rest, partial(_of_form, decoder.file, FORMS[part]))
+        elif name.startswith(TRAINING_ONLY):
             values = encoder.file.weight(f"tables/{name}").astype(np.float32)
         else:
             side, role, prefix = PLACES[part]
@@ -76,11 +88,14 @@ def autoencoder_tensors(path: Path, model: Autoencoder) -> dict[str, Tensor]:
 
 
 def autoencoder_model(path: Path) -> Autoencoder:
-    """The network of a pair of model files, with its weights, ready to run or to train on."""
+    """The network of a pair of model files; it computes what the files do, in 8 bits too."""
     network = default_pair("autoencoder", path)[0].file.settings["network"]
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}
     model = Autoencoder(AutoencoderConfig(**values))
     model.load_state_dict(autoencoder_tensors(path, model), strict=False)
+    for block in model.modules():
+        if isinstance(block, InvertedResidual):  # stored in units of what its layers reach
+            block.reach = torch.ones(block.widen.in_channels + 2 * block.depthwise.in_channels)
     return model.eval()
 
 
@@ -132,6 +147,7 @@ def stored(file: ModelFile, name: str) -> np.ndarray:
     if f"{name}.stored" not in names:
         return file.weight(name)
     values = file.weight(f"{name}.stored")
-    if f"{name}.scale" in names:
-        return values.astype(np.float32) * file.weight(f"{name}.scale")
+    for scale in (f"{name}.scale", f"{name}.columns"):
+        if scale in names:
+            values = values.astype(np.float32) * file.weight(scale)
     return values

@@ -70,7 +70,9 @@ def run(
 
     model = task.model
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    moving = {name: p for name, p in trained.items() if name.startswith(config.only)}
+    moving = {
+        name: p for name, p in trained.items() if name.startswith(tuple(config.only.split(",")))
+    }
     if not moving:
         raise InputError(f"nothing in {family} begins with {config.only!r}: see only=.")
     for name in trained.keys() - moving.keys():
@@ -86,9 +88,10 @@ def run(
     step, earlier, saved = 0, 0.0, out / "checkpoint.pt"
     if start is not None:
         task.load(Path(start))
+    look = Crops(tiles, seed=config.seed)  # the same for every process
+    task.look = [_as_batch(look.batch(8, config.crop), device) for _ in range(4)]
     if not resume:  # a checkpoint has what comes of it
-        look = Crops(tiles, seed=config.seed)  # the same for every process
-        task.prepare([_as_batch(look.batch(8, config.crop), device) for _ in range(4)])
+        task.prepare()
     average = {name: p.detach().clone() for name, p in trained.items()}
     if resume:
         if not saved.exists():
@@ -136,6 +139,8 @@ def run(
             group["lr"] = lr * group["pace"]
 
         model.train()
+        if part > 1 - config.rounded_share:
+            task.round()
         batch = _as_batch(crops.batch(count, size), device)
         loss = task.loss(batch, part)
         optimizer.zero_grad(set_to_none=False)

@@ -22,9 +22,11 @@ class Task(Protocol):
     family: str
     network: dict
     model: nn.Module
+    look: list[Tensor]  # a few batches of pictures
 
     def pace(self, name: str) -> float: ...
-    def prepare(self, batches: list[Tensor]) -> None: ...
+    def prepare(self) -> None: ...
+    def round(self) -> None: ...
     def loss(self, batch: Tensor, part: float) -> Tensor: ...
     def validate(self, tiles: list[np.ndarray]) -> Tensor: ...
     def figures(self, sums: Tensor, tiles: list[np.ndarray]) -> dict[str, float]: ...
@@ -71,9 +73,13 @@ class WeightsMixin:
     network: dict
     model: Any  # the family's own nn.Module
     fresh: bool
+    look: list[Tensor]
 
-    def prepare(self, batches: list[Tensor]) -> None:
-        """Is shown some pictures before the first step."""
+    def prepare(self) -> None:
+        """Called before the first step, with pictures to look at."""
+
+    def round(self) -> None:
+        """Called in a run's last part, before every step: from here on as exported."""
 
     def shipped(self, path: Path) -> dict[str, Tensor]:
         """The network's parameters out of exported model files."""
@@ -105,6 +111,8 @@ class WeightsMixin:
                 names = [n for n, _ in block.named_parameters() if f"{place}.{n}" in average]
                 plain = block.plain({n: average[f"{place}.{n}"] for n in names})
                 average |= {f"{place}.{n}": value for n, value in plain.items()}
+        # What a run rounded to belongs to its weights: they were trained on that grid.
+        average |= {k: v for k, v in self.model.named_buffers() if k.endswith(".reach")}
         tensors = {k: v.detach().cpu().contiguous() for k, v in average.items()}
         save_file(tensors, str(temporary), notes)
         temporary.replace(path)

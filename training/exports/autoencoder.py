@@ -17,11 +17,14 @@ from ...codec.errors import InputError
 from ...codec.modelfile import ModelFile
 from ..data import Crops, Pixels
 from ..models.autoencoder import LOG_STEP, R_MAX, ROWS, SIGMA_MIN, Z_MAX, Autoencoder
+from ..models.inverted import calibrate
 from ..onnxfile import export_role, strided, write_model
 from ..shipped import training_tables
 from ..tables import gaussian_row, pack, to_frequencies
 from ..tasks.autoencoder import AutoencoderTask
 from .exact import exact, layers
+from .forms import ContextMeanForm, HyperMeanForm, SynthesisForm
+from .units import in_units_of_reach
 
 __all__ = ["export"]
 
@@ -29,7 +32,9 @@ STRIDE = 16  # pixels a position of y
 FIELD = 16  # positions on each side in which receptive fields are looked for
 COUNTED_MAX = 600  # residuals are counted one by one up to this size
 COUNT_SIZE = 256
-COARSE = (".pre.", ".post.", ".widen.", ".narrow.")  # the layers of `Block`
+LOOKS = 8  # batches that the reach of values is measured on
+# The layers of `Block`, and the two that halve the resolution.
+COARSE = (".pre.", ".post.", ".widen.", ".narrow.", "g_a.body.1.", "g_a.body.3.")
 # The quality scale: bits per pixel at quality 0 and 100 on the validation pictures.
 BPP_LOW, BPP_HIGH = 0.10, 1.8
 
@@ -54,6 +59,8 @@ def export(
     """
     model = task.model
     c = model.config
+    calibrate(model, [_a_look(counting) for _ in range(LOOKS)])
+    rescaled = in_units_of_reach(model)
     mix = torch.zeros(1, c.rungs)
     mix[0, 0], mix[0, 1] = 128, 128
     y, z = torch.zeros(1, c.y, 8, 12), torch.zeros(1, c.z, 2, 3)
@@ -99,30 +106,27 @@ def export(
         ),
         export_role(
             "hyper_mean",
-            _HyperMean(model),
+            HyperMeanForm(rescaled.h_s, model.g_a.log_gain),
             {"z": z, "mix": mix},
             ["mean", "features"],
             {"z": plane},
             "half",
-            COARSE,
         ),
         export_role(
             "context_mean",
-            _ContextMean(model),
+            ContextMeanForm(rescaled.c_m, model.g_a.log_gain, rescaled.g_s.log_gain),
             {"y1": y, "features": features, "mix": mix},
             ["mean"],
             {"y1": plane, "features": plane},
             "half",
-            COARSE,
         ),
         export_role(
             "synthesis",
-            _Synthesis(model),
+            SynthesisForm(rescaled.g_s),
             {"y": y, "mix": mix},
             ["x"],
             {"y": plane},
             "half",
-            COARSE,
         ),
     ]
     described = {
@@ -143,6 +147,7 @@ def export(
         "z_max": Z_MAX,
         "residual_max": R_MAX,
         "halo": _halos(model)[1],
+        "blocks": True,
     }
     tables = _count(model, counting, count)
 
@@ -219,42 +224,11 @@ class _Analysis(nn.Module):
         return self.g_a(x.permute(0, 3, 1, 2).float() * (1 / 255) - 0.5, mix)
 
 
-class _Synthesis(nn.Module):
-    """Gained ``y`` to uint8 pixels ``1 H W 3``."""
-
-    def __init__(self, model: Autoencoder) -> None:
-        super().__init__()
-        self.g_s = model.g_s
-
-    def forward(self, y: Tensor, mix: Tensor) -> Tensor:
-        x = torch.clamp((self.g_s(y, mix) + 0.5) * 255 + 0.5, 0.0, 255.25)
-        return x.permute(0, 2, 3, 1).to(torch.uint8)  # the cast cuts, so this rounds half up
-
-
-class _HyperMean(nn.Module):
-    """h_s with its mean gained, as residuals are."""
-
-    def __init__(self, model: Autoencoder) -> None:
-        super().__init__()
-        self.h_s, self.log_gain = model.h_s, model.g_a.log_gain
-
-    def forward(self, z: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
-        mean, features = self.h_s(z, mix)
-        return mean * torch.exp(self.log_gain(mix * (1 / 256))), features
-
-
-class _ContextMean(nn.Module):
-    """c_m between gained input and gained mean."""
-
-    def __init__(self, model: Autoencoder) -> None:
-        super().__init__()
-        self.c_m = model.c_m
-        self.log_gain, self.log_inverse = model.g_a.log_gain, model.g_s.log_gain
-
-    def forward(self, y1: Tensor, features: Tensor, mix: Tensor) -> Tensor:
-        mix = mix * (1 / 256)
-        mean = self.c_m(y1 * torch.exp(self.log_inverse(mix)), features)
-        return mean * torch.exp(self.log_gain(mix))
+def _a_look(crops: Crops) -> tuple[Tensor, Tensor]:
+    """Pictures and qualities to measure the reach of values on."""
+    pictures = torch.from_numpy(np.ascontiguousarray(crops.batch(8, 128))).float() / 255
+    t = torch.tensor([0.0, 0.5, 1.0])
+    return pictures.repeat_interleave(3, 0), t.repeat(8)
 
 
 @torch.no_grad()

@@ -32,6 +32,7 @@ from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .inverted import InvertedResidual
 from .layers import (
     Block,
     IntConv2d,
@@ -56,13 +57,14 @@ class AutoencoderConfig:
     """Widths and depths; the defaults are the shipped model's."""
 
     y: int = 320  # channels of the latent, 1/16
-    z: int = 128  # channels of the hyper-latent, 1/64
+    z: int = 32  # channels of the hyper-latent, 1/64
     banks: int = 8  # factorised priors of z, one signalled per position
     rungs: int = 8  # rows of the quality ladder
     ea: tuple[int, int, int] = (64, 192, 320)  # encoder widths at 1/4, 1/8, 1/16
     na: tuple[int, int, int] = (2, 3, 2)  # encoder blocks there
-    es: tuple[int, int, int] = (64, 160, 320)  # decoder widths at 1/4, 1/8, 1/16
-    ns: tuple[int, int, int] = (2, 3, 2)
+    es: tuple[int, int] = (48, 128)  # decoder widths at 1/4 and 1/8; at 1/16 it has y's
+    hs: tuple[int, int, int] = (160, 512, 96)  # hidden widths of its blocks at 1/4, 1/8, 1/16
+    ns: tuple[int, int, int] = (2, 2, 2)
     mean: int = 192  # width of the mean networks
     context: int = 256
     index: int = 96  # width of the integer networks
@@ -81,12 +83,20 @@ def down(cin: int, cout: int) -> nn.Sequential:
     return nn.Sequential(nn.PixelUnshuffle(2), PreciseConv2d(4 * cin, cout, 1))
 
 
+def down_overlapping(cin: int, cout: int) -> PreciseConv2d:
+    return PreciseConv2d(cin, cout, 4, stride=2, padding=1)
+
+
 def up(cin: int, cout: int) -> nn.Sequential:
     return nn.Sequential(PreciseConv2d(cin, 4 * cout, 1), nn.PixelShuffle(2))
 
 
 def blocks(channels: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(Block(channels, start=0.0) for _ in range(count)))
+
+
+def lean_blocks(channels: int, hidden: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(InvertedResidual(channels, hidden) for _ in range(count)))
 
 
 def set_linear(layer: nn.Module, matrix: Tensor) -> None:
@@ -98,6 +108,16 @@ def set_linear(layer: nn.Module, matrix: Tensor) -> None:
     weight[:rows] = 0
     bias[:rows] = 0
     weight[:rows, :columns, middle, middle] = matrix[:rows, :columns]
+
+
+def set_blocks(layer: nn.Conv2d, matrix: Tensor) -> None:
+    """Makes a 4x4 convolution of stride 2 see its middle 2x2 alone, as ``matrix`` does."""
+    assert layer.bias is not None
+    rows, columns = min(matrix.shape[0], layer.out_channels), matrix.shape[1] // 4
+    layer.weight[:rows] = 0
+    layer.bias[:rows] = 0
+    middle = matrix[:rows].unflatten(1, (columns, 2, 2))
+    layer.weight[:rows, :columns, 1:3, 1:3] = middle
 
 
 def first_gain(c: AutoencoderConfig, scaled: float) -> Tensor:
@@ -119,15 +139,15 @@ class Analysis(nn.Module):
         super().__init__()
         a, b, d = c.ea
         self.stem = nn.Sequential(nn.PixelUnshuffle(4), PreciseConv2d(48, a, 3, padding=1))
-        first, second = down(a, b), down(b, d)
+        first, second = down_overlapping(a, b), down_overlapping(b, d)
         self.body = nn.Sequential(blocks(a, c.na[0]), first, blocks(b, c.na[1]), second)
         self.film = RungTable(c.rungs, d)
         self.tail = nn.Sequential(blocks(d, c.na[2]), PreciseConv2d(d, c.y, 1))
         self.log_gain = RungTable(c.rungs, c.y, first_gain(c, 0.5))
         with torch.no_grad():
             set_linear(self.stem[1], cosine_scaled(4, 48)[0])
-            set_linear(first[1], cosine_split(4, min(a, 48), min(b, 192))[0])
-            set_linear(second[1], cosine_split(8, min(b, 192), min(d, 768))[0])
+            set_blocks(first, cosine_split(4, min(a, 48), min(b, 192))[0])
+            set_blocks(second, cosine_split(8, min(b, 192), min(d, 768))[0])
             set_linear(self.tail[1], torch.eye(c.y, d))
 
     def forward(self, x: Tensor, mix: Tensor) -> Tensor:
@@ -166,7 +186,8 @@ class HyperMean(nn.Module):
         m = c.mean
         self.film = RungTable(c.rungs, m)
         self.stem = nn.Conv2d(c.z, m, 1)
-        self.body = nn.Sequential(up(m, m), Block(m), up(m, m), Block(m))
+        small, large = InvertedResidual(m, m), InvertedResidual(m, m)
+        self.body = nn.Sequential(up(m, m), small, up(m, m), large)
         self.out = PreciseConv2d(m, c.y, 1)
         self.log_scale = RungTable(c.rungs, c.z, -math.log(2.0))
 
@@ -184,7 +205,7 @@ class ContextMean(nn.Module):
         k = c.context
         self.y_in = nn.Conv2d(c.y, k, 1)
         self.f_in = nn.Conv2d(c.mean, k, 1)
-        self.body = Block(k)
+        self.body = InvertedResidual(k, k + k // 2)
         self.out = PreciseConv2d(k, c.y, 1)
 
     def forward(self, y1: Tensor, features: Tensor) -> Tensor:
@@ -234,25 +255,22 @@ class Synthesis(nn.Module):
 
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
-        a, b, d = c.es
+        a, b = c.es
         self.log_gain = RungTable(c.rungs, c.y, -first_gain(c, 0.5))
-        self.stem = PreciseConv2d(c.y, d, 1)
-        self.film = RungTable(c.rungs, d)
-        first, second = up(d, b), up(b, a)
-        self.body = nn.Sequential(
-            blocks(d, c.ns[2]), first, blocks(b, c.ns[1]), second, blocks(a, c.ns[0])
-        )
-        self.tail = nn.Sequential(PreciseConv2d(a, 48, 3, padding=1), nn.PixelShuffle(4))
+        self.film = RungTable(c.rungs, c.y)
+        first, second = up(c.y, b), up(b, a)
+        parts = [lean_blocks(*part) for part in zip((a, b, c.y), c.hs, c.ns, strict=True)]
+        self.body = nn.Sequential(parts[2], first, parts[1], second, parts[0])
+        self.tail = nn.Sequential(PreciseConv2d(a, 48, 1), nn.PixelShuffle(4))
         with torch.no_grad():
-            set_linear(self.stem, torch.eye(d, c.y))
-            set_linear(first[0], cosine_split(8, min(b, 192), min(d, 768))[1])
+            set_linear(first[0], cosine_split(8, min(b, 192), min(c.y, 768))[1])
             set_linear(second[0], cosine_split(4, min(a, 48), min(b, 192))[1])
             set_linear(self.tail[0], cosine_scaled(4, 48)[1])
 
     def forward(self, y: Tensor, mix: Tensor) -> Tensor:
         mix = mix * (1 / 256)
         y = y * torch.exp(self.log_gain(mix))
-        return self.tail(self.body(self.stem(y) + self.film(mix)))
+        return self.tail(self.body(y + self.film(mix)))
 
 
 class Autoencoder(nn.Module):

@@ -61,9 +61,11 @@ class Residual(nn.Module):
     def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, state: dict[str, Any], prefix: str, *rest: Any
     ) -> None:
-        # Plain weights, as files of weights hold them, come without a spread.
-        spread = state.get(f"{prefix}spread")
-        self.spread = None if spread is None else torch.empty_like(spread)
+        # Plain weights, as files of weights hold them, come without what training measured.
+        for name in ("spread", "reach"):
+            if name in self._buffers:
+                found = state.get(f"{prefix}{name}")
+                setattr(self, name, None if found is None else torch.empty_like(found))
         super()._load_from_state_dict(state, prefix, *rest)
 
     def seen(self, name: str) -> Tensor:
@@ -122,18 +124,12 @@ class Block(Residual):
     """Depthwise block and pointwise feed-forward, both residual; shape ``b c h w`` is kept.
 
     x -> 1x1 -> ReLU -> depthwise 3x3 -> 1x1 -> (+ x) -> 1x1 -> ReLU -> 1x1 -> (+)
-
-    Arguments:
-        slope: of the ReLU below zero; with one, no hidden unit falls silent for good.
     """
 
     pairs = (("pre", "post"), ("widen", "narrow"))
 
-    def __init__(
-        self, channels: int, expand: int = 2, start: float = 0.3, slope: float = 0.0
-    ) -> None:
+    def __init__(self, channels: int, expand: int = 2, start: float = 0.3) -> None:
         super().__init__()
-        self.slope = slope
         self.pre = nn.Conv2d(channels, channels, 1)
         self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
         self.post = nn.Conv2d(channels, channels, 1)
@@ -146,17 +142,14 @@ class Block(Residual):
                 layer.bias.mul_(start)
 
     def forward(self, x: Tensor) -> Tensor:
-        inside = self._act(F.conv2d(x, self.seen("pre"), self.pre.bias))
+        inside = F.relu(F.conv2d(x, self.seen("pre"), self.pre.bias))
         x = x + F.conv2d(self.depthwise(inside), *self.added("post"))
-        inside = self._act(F.conv2d(x, self.seen("widen"), self.widen.bias))
+        inside = F.relu(F.conv2d(x, self.seen("widen"), self.widen.bias))
         return x + F.conv2d(inside, *self.added("narrow"))
-
-    def _act(self, x: Tensor) -> Tensor:
-        return F.leaky_relu(x, self.slope) if self.slope else F.relu(x)
 
     def hidden(self, x: Tensor) -> dict[str, Tensor]:
         first = F.conv2d(x, self.seen("pre"), self.pre.bias)
-        x = x + F.conv2d(self.depthwise(self._act(first)), *self.added("post"))
+        x = x + F.conv2d(self.depthwise(F.relu(first)), *self.added("post"))
         return {"pre": first, "widen": F.conv2d(x, self.seen("widen"), self.widen.bias)}
 
     @torch.no_grad()

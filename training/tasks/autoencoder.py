@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..models.autoencoder import Autoencoder, AutoencoderConfig
+from ..models.inverted import InvertedResidual, calibrate
 from ..revive import observed, restart
 from ..shipped import autoencoder_tensors
 from ..weights import WeightsMixin, parse_network
@@ -30,6 +31,7 @@ class AutoencoderTask(WeightsMixin):
         self.model.prior_z.quantiles.requires_grad_(False)
         self.device = device
         self.fresh = True  # not started from trained weights
+        self.rounds = False
         # Running mean of the loss per stretch of the quality scale: the ends differ a
         # hundredfold, and without this the high qualities would take the whole gradient.
         self.scale = torch.zeros(self.bins, device=device)
@@ -48,13 +50,26 @@ class AutoencoderTask(WeightsMixin):
         # units were below zero for good after some minutes.
         return 0.8 * min(1.0, (16 / parameter[0].numel()) ** 0.5)
 
-    def prepare(self, batches: list[Tensor]) -> None:
-        """Sets the blocks' scales and starts hidden units again that never act on ``batches``."""
-        t = torch.tensor([0.0, 0.5, 1.0], device=self.device)
+    def prepare(self) -> None:
+        """Sets the blocks' scales and starts hidden units again that never act."""
+        for block in self.model.modules():
+            if isinstance(block, InvertedResidual):
+                block.reach = None  # of the run before
         with observed(self.model) as seen, torch.no_grad():
-            for batch in batches:
-                self.model(batch.repeat_interleave(3, 0), t.repeat(len(batch)))
+            for inputs in self._looks():
+                self.model(*inputs)
         restart(self.model, seen)
+
+    def round(self) -> None:
+        """Blocks that are exported in integers of 8 bits compute in them from here on."""
+        if not self.rounds:
+            calibrate(self.model, self._looks())
+            self.rounds = True
+
+    def _looks(self) -> list[tuple[Tensor, Tensor]]:
+        """Pictures to look at, each in three qualities."""
+        t = torch.tensor([0.0, 0.5, 1.0], device=self.device)
+        return [(batch.repeat_interleave(3, 0), t.repeat(len(batch))) for batch in self.look]
 
     def shipped(self, path: Path) -> dict[str, Tensor]:
         return autoencoder_tensors(path, self.model)

@@ -1,0 +1,113 @@
+"""Blocks in integers of 8 bits: what training sees, and what is exported."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch")
+pytest.importorskip("onnxscript", reason="exports need onnxscript")
+
+import onnxruntime  # noqa: E402
+from onnx import helper  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+
+from gencodec.training.exports.forms import _Bytes, by_pixel, parameter  # noqa: E402
+from gencodec.training.exports.units import _rescale  # noqa: E402
+from gencodec.training.models.inverted import InvertedResidual, calibrate  # noqa: E402
+from gencodec.training.onnxfile import IR_VERSION, OPSET, export_role  # noqa: E402
+
+
+def block() -> InvertedResidual:
+    torch.manual_seed(0)
+    made = InvertedResidual(12, 32)
+    with torch.no_grad():
+        made.narrow.weight.mul_(1e3)
+    return made.eval()
+
+
+def uneven(seed: int = 1) -> Tensor:
+    """Channels whose sizes go over three orders of magnitude."""
+    size = torch.logspace(-2, 1, 12)[:, None, None]
+    return torch.randn(2, 12, 16, 16, generator=torch.Generator().manual_seed(seed)) * size
+
+
+def in_units(made: InvertedResidual) -> InvertedResidual:
+    _rescale(made, made.reaches()[0].flatten().clone())
+    return made
+
+
+def calibrated() -> InvertedResidual:
+    made, x = block(), uneven()
+    made.scale_by(x.square().mean((0, 2, 3)).sqrt())
+    calibrate(nn.Sequential(made), [(x,), (uneven(2),)])
+    return made
+
+
+@torch.no_grad()
+def test_eight_bits_do_for_what_a_block_adds() -> None:
+    x = uneven(3)
+    added = block()(x) - x
+    gap = calibrated()(x) - x - added
+    share = gap.square().mean((0, 2, 3)) / added.square().mean((0, 2, 3))
+    assert 1e-6 < float(share.mean()) < 2e-3  # it does round, and by little
+
+
+def test_rounding_passes_gradients_on() -> None:
+    made = calibrated().train()
+    made(uneven()).square().sum().backward()
+    for name, weight in made.named_parameters():
+        assert weight.grad is not None and float(weight.grad.abs().sum()) > 0, name
+
+
+@torch.no_grad()
+def test_a_checkpoint_keeps_the_reach_and_weights_do_not() -> None:
+    made, x = calibrated(), uneven()
+    again = block()
+    again.load_state_dict(made.state_dict())
+    assert torch.equal(again(x), made(x))
+    plain = made.plain({name: value.detach() for name, value in made.named_parameters()})
+    again.load_state_dict(plain)
+    assert again.reach is None
+    assert torch.allclose(again(x), block()(x), rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_exported_form_computes_the_same_and_gives_its_weights_back() -> None:
+    made, x = calibrated(), uneven()[:1]
+    want = made(x) / made.reaches()[0]
+    want = want.permute(0, 2, 3, 1).numpy()
+    axes = {"x": {1: "h", 2: "w"}}
+    reach = made.reaches()[0].flatten().clone()
+    made = in_units(made)
+    rows = (x / reach[:, None, None]).permute(0, 2, 3, 1).contiguous()
+    form = _Bytes(made)
+    graph = export_role("block", form, {"x": rows}, ["y"], axes, "half")
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+    model.ir_version = IR_VERSION
+    step = np.abs(want).max() / 100
+    for level in ("ORT_ENABLE_ALL", "ORT_DISABLE_ALL"):
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, ["CPUExecutionProvider"]
+        )
+        (got,) = session.run(None, {"block/x": rows.numpy()})
+        # A value halfway between two steps may go either way.
+        assert np.abs(got - want).max() < step
+        assert np.abs(got - want).mean() < step / 100
+    stored = {name: value.detach().numpy() for name, value in form.named_parameters()}
+    names = [name for name, _ in made.named_parameters()]
+    again = block()
+    again.load_state_dict(
+        {name: torch.from_numpy(parameter(f"b.{name}", lambda n: stored[n[2:]])) for name in names}
+    )
+    again.reach = torch.ones(12 + 64)
+    inside = rows.permute(0, 3, 1, 2)
+    assert torch.allclose(again(inside), made(inside), atol=step)
+
+
+def test_channels_in_front_of_a_shuffle_are_ordered_by_pixel() -> None:
+    x = torch.randn(1, 12, 3, 2)
+    want = nn.functional.pixel_shuffle(x, 2).permute(0, 2, 3, 1)
+    rows = x[:, by_pixel(12, 2)].permute(0, 2, 3, 1)
+    got = rows.reshape(3, 2, 2, 6).permute(0, 2, 1, 3).reshape(1, 6, 4, 3)
+    assert torch.equal(got, want)
