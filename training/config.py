@@ -18,9 +18,7 @@ class RunConfig:
     late_batch: int = 2  # the last part of the run sees larger crops
     late_crop: int = 256
     late_share: float = 0.25
-    rounded_share: float = (
-        0.25  # its last part computes as what is exported does, where that rounds
-    )
+    rounded_share: float = 0.25  # the last part of the run rounds what an export rounds
     optimizer: str = "adam"  # or "soap"
     only: str = ""  # train what begins with this (or this,that): "g_s." is a decoder alone
     lr: float = 2e-3

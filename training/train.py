@@ -70,9 +70,8 @@ def run(
 
     model = task.model
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    moving = {
-        name: p for name, p in trained.items() if name.startswith(tuple(config.only.split(",")))
-    }
+    parts = tuple(config.only.split(","))
+    moving = {name: p for name, p in trained.items() if name.startswith(parts)}
     if not moving:
         raise InputError(f"nothing in {family} begins with {config.only!r}: see only=.")
     for name in trained.keys() - moving.keys():

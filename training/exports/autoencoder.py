@@ -17,7 +17,6 @@ from ...codec.errors import InputError
 from ...codec.modelfile import ModelFile
 from ..data import Crops, Pixels
 from ..models.autoencoder import LOG_STEP, R_MAX, ROWS, SIGMA_MIN, Z_MAX, Autoencoder
-from ..models.inverted import calibrate
 from ..onnxfile import export_role, strided, write_model
 from ..shipped import training_tables
 from ..tables import gaussian_row, pack, to_frequencies
@@ -59,7 +58,9 @@ def export(
     """
     model = task.model
     c = model.config
-    calibrate(model, [_a_look(counting) for _ in range(LOOKS)])
+    looks = [np.ascontiguousarray(counting.batch(8, 128)) for _ in range(LOOKS)]
+    task.look = [torch.from_numpy(pictures).float() / 255 for pictures in looks]
+    task.round()
     rescaled = in_units_of_reach(model)
     mix = torch.zeros(1, c.rungs)
     mix[0, 0], mix[0, 1] = 128, 128
@@ -222,13 +223,6 @@ class _Analysis(nn.Module):
 
     def forward(self, x: Tensor, mix: Tensor) -> Tensor:
         return self.g_a(x.permute(0, 3, 1, 2).float() * (1 / 255) - 0.5, mix)
-
-
-def _a_look(crops: Crops) -> tuple[Tensor, Tensor]:
-    """Pictures and qualities to measure the reach of values on."""
-    pictures = torch.from_numpy(np.ascontiguousarray(crops.batch(8, 128))).float() / 255
-    t = torch.tensor([0.0, 0.5, 1.0])
-    return pictures.repeat_interleave(3, 0), t.repeat(8)
 
 
 @torch.no_grad()
