@@ -55,6 +55,11 @@ def _size(image: Path | io.BytesIO) -> int:
     metavar="B",
     help="The same, in bits per pixel.",
 )
+@click.option(
+    "--tune",
+    type=click.Choice(["psnr", "ms-ssim"]),
+    help="What the picture is to be good in for its bytes; by default psnr.  [autoencoder]",
+)
 @click.option("--lossless", is_flag=True, help="Keep every bit (codec flow).")
 @click.option("--denoise", is_flag=True, help="Take the noise out first, which saves its bits.")
 @click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP.")
@@ -66,6 +71,7 @@ def command(
     quality: float,
     target_size: int | None,
     target_bpp: float | None,
+    tune: str | None,
     lossless: bool,
     denoise: bool,
     strip: bool,
@@ -121,6 +127,7 @@ def command(
             denoise=denoise,
             target_size=target_size,
             target_bpp=target_bpp,
+            tune=tune,
         )
         size = len(result.data)
         source_bytes = _size(image)

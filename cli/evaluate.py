@@ -61,12 +61,14 @@ def command(family: str, data: Path, out: Path | None, model: str | None, as_jso
         if family == "denoiser":
             _print_rows(result["model"], result["rows"])
             continue
-        title = f"{result['decoder']}, {result['pictures']} pictures: BD-rate against JPEG " + (
-            "none, for the curves share no range"
-            if result["bd_rate"] is None
-            else f"{result['bd_rate']}% ({result['lo']} to {result['hi']} dB)"
-        )
-        _print_rows(title, result["points"])
+        for each in (result, *result.get("tuned", {}).values()):
+            title = f"{each['decoder']}, {result['pictures']} pictures: BD-rate against JPEG " + (
+                "none, for the curves share no range"
+                if each["bd_rate"] is None
+                else f"{each['bd_rate']}% ({each['lo']} to {each['hi']} dB), "
+                f"{each['bd_rate_ms_ssim']}% at equal MS-SSIM"
+            )
+            _print_rows(title, each["points"])
         if lowest := result.get("lowest"):
             _print_rows("The smallest files of others:", lowest)
         if prior := result.get("prior"):

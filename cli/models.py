@@ -23,7 +23,7 @@ def command(as_json: bool) -> None:
     rows = [
         (
             f"{'*' if model.default else ' '} {model.name}",
-            model.role,
+            f"{model.role}, {model.tune}" if model.tune else model.role,
             model.qualities,
             f"{model.bytes:,} bytes",
             str(model.file),

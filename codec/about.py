@@ -41,7 +41,7 @@ class Info:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One shipped model file."""
+    """One shipped model file; ``tune`` where a codec has models for more than one measure."""
 
     name: str
     codec: str
@@ -51,6 +51,7 @@ class ModelInfo:
     default: bool
     qualities: str
     file: str
+    tune: str = ""
 
 
 def info(data: Data) -> Info:
@@ -96,10 +97,17 @@ def models() -> list[ModelInfo]:
     """The models that this version ships."""
     found = []
     for scheme, entry in library.shipped().items():
-        files = [(role, entry[role], True) for role in ("encoder", "file") if role in entry]
+        tunes = {library.TUNES[0]: entry, **entry.get("tuned", {})} if "decoders" in entry else {}
+        files = [("file", entry["file"], "", True)] if "file" in entry else []
+        files += [
+            ("encoder", pair["encoder"], tune, pair is entry)
+            for tune, pair in tunes.items()
+            if "encoder" in pair
+        ]
         for digest, about in entry.get("decoders", {}).items():
-            files.append(("decoder", about["file"], digest == entry["default"]))
-        for role, name, default in files:
+            tune = next((t for t, pair in tunes.items() if pair["default"] == digest), "")
+            files.append(("decoder", about["file"], tune, digest == entry["default"]))
+        for role, name, tune, default in files:
             model = library.load(library.PRETRAINED / name)
             found.append(
                 ModelInfo(
@@ -111,6 +119,7 @@ def models() -> list[ModelInfo]:
                     default=default,
                     qualities="" if role == "file" else _scale(by_name(scheme).steps(model.file)),
                     file=name,
+                    tune=tune if "tuned" in entry else "",
                 )
             )
     return found

@@ -80,6 +80,7 @@ def compress(
     denoise: bool = False,
     target_size: int | None = None,
     target_bpp: float | None = None,
+    tune: str | None = None,
 ) -> bytes:
     """Compresses a picture to the bytes of a ``.gnc`` file.
 
@@ -96,6 +97,8 @@ def compress(
         denoise: take the noise out first, as the function `denoise` does; it costs many bits.
         target_size, target_bpp: bytes of the whole file, or bits per pixel: the largest quality
             that fits is searched for, and ``quality`` is not looked at. At most one of them.
+        tune: "psnr" (None is the same) or "ms-ssim": the measure in which the picture is to be
+            good for its bytes; of the shipped codecs autoencoder alone has the choice.
 
     Raises:
         InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument,
@@ -120,6 +123,7 @@ def compress(
         denoise=denoise,
         target_size=target_size,
         target_bpp=target_bpp,
+        tune=tune,
     ).data
 
 
@@ -136,6 +140,7 @@ def compress_detailed(
     denoise: bool = False,
     target_size: int | None = None,
     target_bpp: float | None = None,
+    tune: str | None = None,
 ) -> CompressResult:
     """Like `compress`, and tells what was done."""
     scheme = by_name(codec or ("flow" if lossless else "autoencoder"))
@@ -160,7 +165,7 @@ def compress_detailed(
     if denoise:
         network = library.default_single("denoiser")
         picture.rgb, _ = denoiser.clean(picture.rgb, network, runtime, estimated=False)
-    encoder, decoder = library.default_pair(scheme.NAME, model)
+    encoder, decoder = library.default_pair(scheme.NAME, model, tune)
     metadata = _metadata(picture)
     flags = Flag.GREY * picture.grey | Flag.LOSSLESS * lossless | Flag.STABLE * scheme.EXACT
     estimates: dict[int, float] = {}

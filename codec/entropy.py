@@ -82,8 +82,7 @@ class Tables:
             raise ValueError("the frequency tables are not rows of positive integers of one sum")
         self.frequencies = flat
         self.starts = ends - self.sizes
-        # As plain numbers, for loops over rows.
-        self.lowest, self.last = self.low.tolist(), (self.sizes - 1).tolist()
+        self.lowest = self.low.tolist()  # as plain numbers, for loops over rows
         self.bits = -np.log2(flat / total).astype(np.float32)
         inside = (self.low <= 0) & (self.low + self.sizes - 1 > 0)
         of_zero = flat[self.starts + np.where(inside, -self.low, 0)]
@@ -294,18 +293,24 @@ class Decoder:
         self, rows: Ints, tables: Tables, order: Places, groups: list[tuple[int, int, int]]
     ) -> NDArray[np.int32]:
         result = np.zeros(rows.size, np.int32)
-        escaped = []
+        found, where = [], []  # what is zero by default may be left out
         for row, start, end in groups:
             places = order[start:end]
             if tables.in_blocks(row, end - start):
                 entry, places = self._take_blocks(row, places, tables)
             else:
                 entry = self._decode(tables.model(row), end - start)
-            if entry.size and entry.max() == tables.last[row]:
-                escaped.append(places[entry == tables.last[row]])
-            result[places] = entry + np.int32(tables.lowest[row])
-        if escaped:
-            places = np.concatenate(escaped)
+            found.append(entry)
+            where.append(places)
+        if not groups:
+            return result
+        entry, places = np.concatenate(found), np.concatenate(where)
+        counts = [part.size for part in found]
+        used = [row for row, _, _ in groups]
+        result[places] = entry + np.repeat(tables.low[used].astype(np.int32), counts)
+        outside = np.flatnonzero(entry == np.repeat(tables.sizes[used] - 1, counts))
+        if outside.size:
+            places = places[outside]
             result[places] = self._escaped(rows[places], tables)
         return result
 

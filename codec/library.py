@@ -13,12 +13,21 @@ from pathlib import Path
 
 from numpy.typing import NDArray
 
-from .errors import ModelError
+from .errors import InputError, ModelError
 from .modelfile import ModelFile
 from .session import Runtime, Session
 
-__all__ = ["Model", "decoder_for", "default_pair", "default_single", "load", "shipped"]
+__all__ = [
+    "TUNES",
+    "Model",
+    "decoder_for",
+    "default_pair",
+    "default_single",
+    "load",
+    "shipped",
+]
 
+TUNES = "psnr", "ms-ssim"  # what a model can be trained to be good at; the first is the default
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 SESSIONS_KEPT = 4  # runtimes whose sessions a model keeps; a server uses one or two
 
@@ -74,7 +83,10 @@ def load(path: str | PathLike[str]) -> Model:
 
 @cache
 def shipped() -> dict[str, dict]:
-    """The table of shipped models: scheme -> {default, encoder, decoders}; the denoiser: {file}."""
+    """The table of shipped models: scheme -> {default, encoder, decoders}; the denoiser: {file}.
+
+    A scheme with models that are tuned otherwise has ``tuned``: tune -> {default, encoder}.
+    """
     table = PRETRAINED / "models.json"
     try:
         return json.loads(table.read_text("utf-8"))
@@ -82,17 +94,37 @@ def shipped() -> dict[str, dict]:
         raise ModelError(f"{table} is missing or damaged; install gencodec again.") from error
 
 
-def default_pair(scheme: str, path: str | PathLike[str] | None = None) -> tuple[Model, Model]:
+def default_pair(
+    scheme: str, path: str | PathLike[str] | None = None, tune: str | None = None
+) -> tuple[Model, Model]:
     """Encoder and decoder that belong together: the shipped ones, or those of ``path``.
 
-    ``path`` is either file of a pair that `gencodec export` wrote into one folder.
+    Arguments:
+        path: either file of a pair that `gencodec export` wrote into one folder.
+        tune: one of `TUNES`, for the shipped pair that was trained for it.
+
+    Raises:
+        InputError: an unknown ``tune``, one that no shipped pair of the scheme was trained for,
+            or both arguments.
+        ModelError: there is no such model, or the pair does not belong together.
     """
+    if tune is not None and tune not in TUNES:
+        raise InputError(f"There is no tune {tune!r}; choose from: {', '.join(TUNES)}.")
     if path is None:
         entry = shipped().get(scheme)
         if entry is None:
             raise ModelError(f"This version ships no model for {scheme}; pass --model FILE.")
-        decoder = load(PRETRAINED / entry["decoders"][entry["default"]]["file"])
-        return load(PRETRAINED / entry["encoder"]) if "encoder" in entry else decoder, decoder
+        chosen = entry
+        if tune is not None and tune != TUNES[0]:
+            if tune not in entry.get("tuned", {}):
+                raise InputError(
+                    f"The codec {scheme} has no model tuned for {tune}; leave out tune."
+                )
+            chosen = entry["tuned"][tune]
+        decoder = load(PRETRAINED / entry["decoders"][chosen["default"]]["file"])
+        return load(PRETRAINED / chosen["encoder"]) if "encoder" in chosen else decoder, decoder
+    if tune is not None:
+        raise InputError("A model file is tuned as it was trained; leave out tune, or the model.")
     given = load(path)
     if given.file.scheme != scheme:
         raise ModelError(f"{given.path.name} is a model of {given.file.scheme}, not {scheme}.")

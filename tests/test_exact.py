@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gencodec.codec import library
 from gencodec.codec.modelfile import ModelFile
+from gencodec.codec.schemes.halves import Grid, grid
 from gencodec.codec.session import Runtime, Session
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -38,6 +39,8 @@ class Fixed:
     @classmethod
     def of(cls, numbers: NDArray) -> "Fixed":
         """From float numbers that are multiples of a power of two."""
+        if np.issubdtype(np.asarray(numbers).dtype, np.integer):
+            return cls(numbers)
         numbers = np.asarray(numbers, np.float64)
         exponent = 0
         while np.any(numbers * 2.0**-exponent != np.floor(numbers * 2.0**-exponent)):
@@ -88,6 +91,17 @@ def evaluate(model: bytes, feeds: dict[str, NDArray]) -> list[NDArray]:
         elif kind == "DepthToSpace":
             assert attributes["mode"] == b"CRD"
             result = Fixed(depth_to_space(inputs[0].to(0), attributes["blocksize"]))
+        elif kind == "Transpose":
+            result = Fixed(inputs[0].value.transpose(attributes["perm"]), inputs[0].exponent)
+        elif kind == "Reshape":
+            result = Fixed(inputs[0].value.reshape(inputs[1].to(0)), inputs[0].exponent)
+        elif kind == "Gather":
+            axis = attributes.get("axis", 0)
+            result = Fixed(inputs[0].value.take(inputs[1].to(0), axis), inputs[0].exponent)
+        elif kind == "Slice":
+            (start,), (end,), (axis,), (step,) = (part.to(0) for part in inputs[1:])
+            part = [slice(None)] * int(axis) + [slice(start, end, step)]
+            result = Fixed(inputs[0].value[tuple(part)], inputs[0].exponent)
         elif kind == "Conv":
             assert attributes.get("group", 1) == 1
             result = Fixed(convolve(inputs[0].to(0), inputs[1].to(0), attributes["pads"]))
@@ -127,8 +141,9 @@ def ranges(file: ModelFile, role: str) -> dict[str, tuple[int, int, int]]:
     if role == "hyper_index":
         return {"z": (settings["z"], -settings["z_max"], settings["z_max"])}
     features = file.weight(file.about["exact"]["hyper_index"][-1]["weight"]).shape[1]
+    names = ["magnitude_even", "magnitude_odd"] if "halves" in settings else ["magnitude"]
     return {
-        "magnitude": (settings["y"], 0, settings["residual_max"]),
+        **dict.fromkeys(names, (settings["y"], 0, settings["residual_max"])),
         "features": (features, 0, 127),
     }
 
@@ -142,8 +157,11 @@ def inputs(file: ModelFile, role: str, number: int) -> dict[str, NDArray]:
     rung, share = random.integers(rungs - 1), random.integers(257)
     mix[0, rung], mix[0, rung + 1] = 256 - share, share
     feeds = {"mix": mix}
+    both = grid_of(file, role, h, w)
     for name, (channels, low, high) in ranges(file, role).items():
         shape = (1, channels, h, w)
+        if name.startswith("magnitude_"):
+            shape = (both.half, getattr(both, name.removeprefix("magnitude_")).size)
         if number >= RANDOM:
             picked = random.choice([low, high], size=shape)
             if number == RANDOM:
@@ -154,7 +172,18 @@ def inputs(file: ModelFile, role: str, number: int) -> dict[str, NDArray]:
             spread = (high - low) * random.uniform(0.02, 1)
             picked = np.clip(np.round(random.normal(0, spread, shape)), low, high)
         feeds[name] = picked.astype(np.float32)
+    if "halves" in file.settings:
+        if role == "hyper_index":
+            return feeds | {"even": both.hyper_even, "odd": both.hyper_odd}
+        return feeds | {"even": both.even, "odd": both.odd, "place": both.place}
     return feeds
+
+
+def grid_of(file: ModelFile, role: str, h: int, w: int) -> Grid:
+    """The grid of y where a role's first input is ``h`` by ``w``; not all that z could cover."""
+    if role == "hyper_index":
+        return grid(file.settings["y"], 4 * h - 1, 4 * w - 2)
+    return grid(file.settings["y"], h, w)
 
 
 ROLES = [(path, role) for path in DECODERS for role in ModelFile.load(path).about["exact"]]
@@ -185,7 +214,9 @@ def test_the_torch_network_equals_int64(path: Path) -> None:
 
     file = ModelFile.load(path)
     settings = default_pair("autoencoder", path)[0].file.settings["network"]
-    sizes = {name: settings[name] for name in ("y", "z", "rungs", "index")}
+    sizes = {name: settings[name] for name in ("y", "z", "rungs")}
+    widths = settings["index"]  # once there was one for all layers
+    sizes["index"] = (widths,) * 3 if isinstance(widths, int) else tuple(widths)
     config = autoencoder.AutoencoderConfig(**sizes)
     parts = {"h_i": autoencoder.HyperIndex(config), "c_i": autoencoder.ContextIndex(config)}
     network = torch.nn.ModuleDict(parts)
@@ -195,11 +226,34 @@ def test_the_torch_network_equals_int64(path: Path) -> None:
         for number in range(0, RANDOM + EXTREME, 5):
             feeds = inputs(file, role, number)
             wanted = evaluate(model, {f"{role}/{name}": value for name, value in feeds.items()})
+            if "halves" in file.settings:
+                feeds, wanted = whole(file, role, feeds, wanted)
             mix = torch.from_numpy(feeds.pop("mix"))
             with torch.no_grad():
                 got = part(*(torch.from_numpy(value) for value in feeds.values()), mix)
-            for one, want in zip(got if isinstance(got, tuple) else (got,), wanted, strict=True):
-                assert np.array_equal(one.numpy(), want)
+            got = [one.numpy() for one in (got if isinstance(got, tuple) else (got,))]
+            if "halves" in file.settings:
+                h, w = feeds["features" if role == "context_index" else "z"].shape[2:]
+                both, second = grid_of(file, role, h, w), role == "context_index"
+                got[0] = both.split(got[0][0, :, : both.h, : both.w], second)
+            for one, want in zip(got, wanted, strict=True):
+                assert np.array_equal(one, want)
+
+
+def whole(
+    file: ModelFile, role: str, feeds: dict[str, NDArray], outputs: list[NDArray]
+) -> tuple[dict[str, NDArray], list[NDArray]]:
+    """A role's inputs as the network in training takes them; of its outputs the half as one."""
+    first, last, *features = outputs
+    feeds = dict(feeds)
+    if role == "context_index":
+        both = grid_of(file, role, *feeds["features"].shape[2:])
+        half = np.concatenate([feeds[f"magnitude_{c}"].ravel() for c in ("even", "odd")])
+        magnitude = both.join(half, np.zeros_like(half))[None]
+        feeds = {"magnitude": magnitude, "features": feeds["features"], "mix": feeds["mix"]}
+    for name in ("even", "odd", "place"):
+        feeds.pop(name, None)
+    return feeds, [np.concatenate([first.ravel(), last.ravel()]), *features]
 
 
 def test_exact_networks_never_run_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,16 +18,29 @@ from gencodec.codec.schemes import picture as picture_module
 from gencodec.codec.session import Runtime
 
 GOLDEN = Path(__file__).parent / "golden"
-# Scheme -> its models: the tiny one of the golden files, and the shipped one.
+# Scheme -> its models: the tiny one of the golden files, the shipped one, those tuned otherwise.
 MODELS: list[tuple[str, Path | None]] = [
     *((path.parent.name.partition("-")[0], path) for path in GOLDEN.glob("*/*-decoder.onnx")),
     *((name, None) for name in api.installed()),
+    *(
+        (name, library.PRETRAINED / pair["encoder"])
+        for name in api.installed()
+        for pair in library.shipped()[name].get("tuned", {}).values()
+    ),
 ]
 RUNTIMES = [Runtime("cpu", 1), Runtime("cpu", 2), Runtime("cpu", 1, optimise=False)]
 each_model = pytest.mark.parametrize(
     ("codec", "model"),
     MODELS,
-    ids=lambda v: v if isinstance(v, str) else "tiny" if v else "shipped",
+    ids=lambda v: (
+        v
+        if isinstance(v, str)
+        else "shipped"
+        if v is None
+        else "tiny"
+        if GOLDEN in v.parents
+        else "tuned"
+    ),
 )
 
 

@@ -42,7 +42,7 @@ TINY = {
     "net.ns": "1,1,1",
     "net.mean": "12",
     "net.context": "16",
-    "net.index": "8",
+    "net.index": "8,4,6",
 }
 SHORT = {"steps": "20", "batch": "2", "crop": "64", "late_crop": "64", "warmup_steps": "5"}
 
@@ -147,6 +147,25 @@ def test_a_part_alone_can_be_trained(folder: Path, trained: Path, tmp_path: Path
     assert {name.partition(".")[0] for name in moved} == {"g_s"}
     with pytest.raises(InputError, match="begins with 'g_t"):
         train.run("autoencoder", folder, 5, tmp_path, overrides={**TINY, "only": "g_t."})
+
+
+def test_tuned_for_ms_ssim(folder: Path, trained: Path, tmp_path: Path) -> None:
+    start = trained / "weights.safetensors"
+    small = {**TINY, **SHORT, "net.tune": "ms-ssim", "batch": "2", "steps": "2"}
+    with pytest.raises(InputError, match="crop=192"):
+        train.run("autoencoder", folder, 5, tmp_path, overrides=small, start=start)
+    large = tmp_path / "large"
+    large.mkdir()
+    with Image.open(folder / "0.png") as image:
+        for number in range(3):
+            image.resize((200 + number, 220)).save(large / f"{number}.png")
+    settings = {**small, "crop": "192", "late_crop": "192", "validation_tiles": "1"}
+    figures = train.run("autoencoder", large, 5, tmp_path, False, settings, large, start)
+    assert 0 < figures["ms_ssim100"] < 60  # dB
+    network = families.load_weights(tmp_path / "weights.safetensors")[1]
+    assert (network["tune"], network["lambda_min"]) == ("ms-ssim", 2)
+    with pytest.raises(InputError, match="choose from: psnr, ms-ssim"):
+        train.run("autoencoder", large, 5, tmp_path, False, {**small, "net.tune": "vmaf"})
 
 
 def test_training_starts_from_shipped_models(
@@ -261,7 +280,7 @@ def test_integer_layers_give_integers_below_their_bound() -> None:
 
 
 def test_mixing_weights_match_the_runtime() -> None:
-    from gencodec.codec.schemes.latents import mixing
+    from gencodec.codec.schemes.side import mixing
 
     for position in (0, 1, 255, 256, 700, 1791, 1792):
         weights = mix_of(torch.tensor([position / 1792]), 8)[0]
@@ -352,7 +371,7 @@ def test_halos_cover_what_the_networks_see() -> None:
     small = {"y": 16, "z": 8, "banks": 1, "ea": (48, 16, 16), "es": (48, 16), "hs": (16, 16, 16)}
     found = []
     for deep in ((0, 0, 0), (2, 3, 2), (1, 1, 5)):
-        config = AutoencoderConfig(**small, mean=8, context=8, index=8, na=deep, ns=deep)  # type: ignore
+        config = AutoencoderConfig(**small, mean=8, context=8, index=(8, 4, 6), na=deep, ns=deep)  # type: ignore
         model = Autoencoder(config)
         for parameter in (*model.g_a.parameters(), *model.g_s.parameters()):
             torch.nn.init.normal_(parameter, std=0.1)

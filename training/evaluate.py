@@ -50,7 +50,8 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
         and ``lowest`` (what the smallest files of others are like),
         ``bd_rate`` in percent with its range in dB
         (``lo``, ``hi``), ``bd_rate_ms_ssim`` (all None where the curves share no
-        range), and what it was measured with.
+        range), ``tuned`` (the same of shipped models that are tuned otherwise, by tune), and what
+        it was measured with.
 
     Raises:
         InputError: an unknown family, or no pictures.
@@ -59,27 +60,43 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
         known = ", ".join(api.CODECS)
         raise InputError(f"There is no family {family!r} to evaluate; known: {known}.")
     pictures = load_whole(Path(data))
-    qualities = api.quality_steps(family, model) or QUALITIES
-    points = [_ours(pictures, family, quality, model) for quality in qualities]
     low = JPEG_LOW if family == "vqvae" else ()
     jpeg = [_jpeg(pictures, quality) for quality in (*low, *JPEG_QUALITIES)]
-    rate = _bd_rate(jpeg, points, "psnr")
-    similarity = _bd_rate(jpeg, points, "ms_ssim_db")
-    decoder = api.info(api.compress(pictures[0], codec=family, model=model)).decoder
+    tunes = library.shipped().get(family, {}).get("tuned", {}) if model is None else {}
+    tuned = {tune: _against(jpeg, pictures, family, None, tune) for tune in tunes}
     more = evaluate_flow.run(pictures, model) if family == "flow" else {}
     return {
         "family": family,
-        "decoder": decoder,
         "pictures": len(pictures),
+        **_against(jpeg, pictures, family, model),
+        "jpeg": jpeg,
+        **({"tuned": tuned} if tuned else {}),
+        **(_of_vqvae(pictures, model) if family == "vqvae" else {}),
+        **more,
+        **_circumstances(),
+    }
+
+
+def _against(
+    jpeg: list[dict],
+    pictures: list[Pixels],
+    family: str,
+    model: Path | None,
+    tune: str | None = None,
+) -> dict:
+    """One curve of ours, and how it compares with JPEG's."""
+    qualities = api.quality_steps(family, model) or QUALITIES
+    points = [_ours(pictures, family, quality, model, tune) for quality in qualities]
+    rate = _bd_rate(jpeg, points, "psnr")
+    similarity = _bd_rate(jpeg, points, "ms_ssim_db")
+    first = api.compress(pictures[0], codec=family, model=model, tune=tune)
+    return {
+        "decoder": api.info(first).decoder,
         "bd_rate": rate and round(rate.percent, 2),
         "lo": rate and round(rate.lo, 2),
         "hi": rate and round(rate.hi, 2),
         "bd_rate_ms_ssim": similarity and round(similarity.percent, 2),
         "points": points,
-        "jpeg": jpeg,
-        **(_of_vqvae(pictures, model) if family == "vqvae" else {}),
-        **more,
-        **_circumstances(),
     }
 
 
@@ -171,10 +188,16 @@ def _circumstances(more: dict[str, str] | None = None) -> dict:
     }
 
 
-def _ours(pictures: list[Pixels], family: str, quality: float, model: Path | None) -> dict:
+def _ours(
+    pictures: list[Pixels],
+    family: str,
+    quality: float,
+    model: Path | None,
+    tune: str | None = None,
+) -> dict:
     def row(picture: Pixels) -> dict:
         result = api.compress_detailed(
-            picture, codec=family, quality=quality, threads=1, model=model
+            picture, codec=family, quality=quality, threads=1, model=model, tune=tune
         )
         decoded = np.asarray(api.decompress(result.data, threads=1, model=model).convert("RGB"))
         found = _measure(picture, decoded, len(result.data))

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 import onnx
+import onnxscript.optimizer as optimizer
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -20,6 +21,7 @@ from ..codec.modelfile import KEY
 __all__ = ["OPSET", "export_role", "strided", "write_model"]
 
 OPSET, IR_VERSION = 18, 10  # what onnxruntime has read since 2024
+FOLDED = 32  # numbers, at most, of what is worked out when a network is exported
 SMALL = 1000  # weights up to this many numbers stay float32
 
 
@@ -60,9 +62,12 @@ def export_role(
                 opset_version=OPSET,
                 dynamo=True,
                 external_data=False,
+                optimize=False,
                 verbose=False,
             )
         model = onnx.load(str(path))
+        # Of what is constant only shapes are worked out: weights are to keep their names.
+        model = optimizer.optimize(model, input_size_limit=FOLDED)
     graph = model.graph
     del graph.value_info[:]
     for node in graph.node:

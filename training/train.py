@@ -64,7 +64,7 @@ def run(
         held = max(1, min(24, len(tiles) // 20))
         held_out, tiles = tiles[:held], tiles[held:] or tiles
     else:
-        held_out = load_pictures(Path(validation), 64)
+        held_out = load_pictures(Path(validation), task.smallest)
         held_out = held_out[:: -(-len(held_out) // config.validation_tiles)]
     crops = Crops(tiles, seed=config.seed * 1000 + rank)
 

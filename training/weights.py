@@ -23,6 +23,7 @@ class Task(Protocol):
     network: dict
     model: nn.Module
     look: list[Tensor]  # a few batches of pictures
+    smallest: int  # pixels a side that a picture to validate on has at least
 
     def pace(self, name: str) -> float: ...
     def prepare(self) -> None: ...
@@ -71,6 +72,8 @@ class WeightsMixin:
 
     family: str
     network: dict
+    smallest = 64
+    aims: frozenset[str] = frozenset()  # settings of what it is trained for, not of what it is
     model: Any  # the family's own nn.Module
     fresh: bool
     look: list[Tensor]
@@ -93,7 +96,8 @@ class WeightsMixin:
         family, network, tensors, _ = load_weights(path)
         if family != self.family:
             raise InputError(f"{path} holds weights of {family}, not of {self.family}.")
-        if network != json.loads(json.dumps(self.network)):
+        own = json.loads(json.dumps(self.network))
+        if any(network.get(name, own[name]) != own[name] for name in own.keys() - self.aims):
             raise InputError(f"{path} was trained with other network settings: {network}.")
         self.model.load_state_dict(tensors, strict=False)  # buffers are not stored
         self.fresh = False

@@ -18,7 +18,7 @@ from ..modelfile import ModelFile
 from ..session import Runtime
 from . import picture
 from .grid import Tile, boxes, overlapping, tiles
-from .latents import Side, decode_segment, encode_segment
+from .latents import decode_segment, encode_segment
 from .picture import (
     Coded,
     Region,
@@ -31,6 +31,7 @@ from .picture import (
     positions,
     spread,
 )
+from .side import Side
 
 __all__ = [
     "EXACT",

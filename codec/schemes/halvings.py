@@ -28,7 +28,7 @@ from ..errors import FormatError
 from ..library import Model
 from ..session import Runtime
 from . import lifting
-from .latents import ladder_position, mixing
+from .side import ladder_position, mixing
 
 __all__ = ["HALO", "LOSSLESS", "Levels", "Side", "decode_segment", "encode_segment"]
 

@@ -31,9 +31,15 @@ def pictures() -> dict[str, tuple[Image.Image, float]]:
 
 
 def write(
-    folder: Path, name: str, picture: Image.Image, codec: str, quality: float, model: Path | None
+    folder: Path,
+    name: str,
+    picture: Image.Image,
+    codec: str,
+    quality: float,
+    model: Path | None,
+    tune: str | None = None,
 ) -> None:
-    data = api.compress(picture, codec, quality, model=model)
+    data = api.compress(picture, codec, quality, model=model, tune=tune)
     for suffix in (".gnc", ".png"):
         if (folder / f"{name}{suffix}").exists():
             raise SystemExit(f"{folder / name}{suffix} exists; golden files are never replaced.")
@@ -47,10 +53,11 @@ def main(folder: Path) -> None:
         for scheme, entry in library.shipped().items():
             if "default" not in entry:
                 continue  # the denoiser writes no files
-            title = f"{scheme}-{entry['default'][:8]}"
-            if (folder / f"{title}.gnc").exists():
-                continue  # of an earlier release
-            write(folder, title, pictures()["q50"][0], scheme, 50, None)
+            for tune, pair in {None: entry, **entry.get("tuned", {})}.items():
+                title = f"{scheme}-{pair['default'][:8]}"
+                if (folder / f"{title}.gnc").exists():
+                    continue  # of an earlier release
+                write(folder, title, pictures()["q50"][0], scheme, 50, None, tune)
         return
     (decoder,) = folder.glob("*-decoder.onnx")
     codec = folder.name.partition("-")[0]

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from ...codec import api
 from ...codec.errors import InputError
 from ...codec.modelfile import ModelFile
+from ...codec.schemes.halves import grid
 from ..data import Crops, Pixels
 from ..models.autoencoder import LOG_STEP, R_MAX, ROWS, SIGMA_MIN, Z_MAX, Autoencoder
 from ..onnxfile import export_role, strided, write_model
 from ..shipped import training_tables
 from ..tables import gaussian_row, pack, to_frequencies
 from ..tasks.autoencoder import AutoencoderTask
-from .exact import exact, layers
+from .exact import ContextIndexForm, HyperIndexForm, layers
 from .forms import ContextMeanForm, HyperMeanForm, SynthesisForm
 from .units import in_units_of_reach
 
@@ -34,6 +35,8 @@ COUNT_SIZE = 256
 LOOKS = 8  # batches that the reach of values is measured on
 # The layers of `Block`, and the two that halve the resolution.
 COARSE = (".pre.", ".post.", ".widen.", ".narrow.", "g_a.body.1.", "g_a.body.3.")
+# Rows up to this one are not coded: what is left out is worth less than the bits it would take.
+QUIET = 6
 # The quality scale: bits per pixel at quality 0 and 100 on the validation pictures.
 BPP_LOW, BPP_HIGH = 0.10, 1.8
 
@@ -66,8 +69,15 @@ def export(
     mix[0, 0], mix[0, 1] = 128, 128
     y, z = torch.zeros(1, c.y, 8, 12), torch.zeros(1, c.z, 2, 3)
     pixels = torch.zeros(1, 128, 192, 3, dtype=torch.uint8)
-    features, exact_features = torch.zeros(1, c.mean, 8, 12), torch.zeros(1, c.index, 8, 12)
-    plane = {2: "h", 3: "w"}
+    # Of a half of y, and which positions it has: see codec.schemes.halves.
+    both = grid(c.y, 8, 12)
+    halves = [torch.zeros(c.y // 2, 48) for _ in range(2)]  # one tensor twice would be one input
+    features, exact_features = torch.zeros(1, 8, 12, c.mean), torch.zeros(1, c.index[1], 8, 12)
+    places = {n: torch.from_numpy(getattr(both, n).copy()) for n in ("even", "odd", "place")}
+    colours = {name: places[name] for name in ("even", "odd")}
+    plane, last = {2: "h", 3: "w"}, {1: "h", 2: "w"}
+    counted = {"even": {0: "even"}, "odd": {0: "odd"}}
+    given = {**counted, "place": {0: "h", 1: "w"}}
     encoder = [
         export_role(
             "analysis",
@@ -91,34 +101,51 @@ def export(
     decoder = [
         export_role(
             "hyper_index",
-            exact(model.h_i),
-            {"z": z, "mix": mix},
-            ["index", "features"],
-            {"z": plane},
+            HyperIndexForm(model.h_i),
+            {"z": z, "mix": mix, **colours},
+            ["index_even", "index_odd", "features"],
+            {"z": plane, **counted},
             "exact",
         ),
         export_role(
             "context_index",
-            exact(model.c_i),
-            {"magnitude": y, "features": exact_features, "mix": mix},
-            ["index"],
-            {"magnitude": plane, "features": plane},
+            ContextIndexForm(model.c_i),
+            {
+                "magnitude_even": halves[0],
+                "magnitude_odd": halves[1],
+                "features": exact_features,
+                "mix": mix,
+                **places,
+            },
+            ["index_odd", "index_even"],
+            {
+                "magnitude_even": {1: "even"},
+                "magnitude_odd": {1: "odd"},
+                "features": plane,
+                **given,
+            },
             "exact",
         ),
         export_role(
             "hyper_mean",
             HyperMeanForm(rescaled.h_s, model.g_a.log_gain),
-            {"z": z, "mix": mix},
-            ["mean", "features"],
-            {"z": plane},
+            {"z": z, "mix": mix, **colours},
+            ["mean_even", "mean_odd", "features"],
+            {"z": plane, **counted},
             "half",
         ),
         export_role(
             "context_mean",
             ContextMeanForm(rescaled.c_m, model.g_a.log_gain, rescaled.g_s.log_gain),
-            {"y1": y, "features": features, "mix": mix},
-            ["mean"],
-            {"y1": plane, "features": plane},
+            {
+                "y1_even": halves[0],
+                "y1_odd": halves[1],
+                "features": features,
+                "mix": mix,
+                **places,
+            },
+            ["mean_odd", "mean_even"],
+            {"y1_even": {1: "even"}, "y1_odd": {1: "odd"}, "features": last, **given},
             "half",
         ),
         export_role(
@@ -149,6 +176,8 @@ def export(
         "residual_max": R_MAX,
         "halo": _halos(model)[1],
         "blocks": True,
+        "halves": True,
+        "quiet": QUIET,
     }
     tables = _count(model, counting, count)
 

@@ -39,19 +39,22 @@ class SynthesisForm(nn.Module):
         self.body = _body(g_s.body)
         tail = _Matrix(_first(g_s.tail), SHUFFLED["tail.0"])
         tail.weight = nn.Parameter(tail.weight * 255)
-        tail.bias = nn.Parameter((tail.bias + 0.5) * 255 + 0.5)
+        tail.bias = nn.Parameter((tail.bias + 0.5) * 255)
         self.tail = nn.Sequential(tail)
+        self.level, self.black = _kept(torch.tensor(1.0)), _kept(_byte(0))
 
     def forward(self, y: Tensor, mix: Tensor) -> Tensor:
         mix = mix * (1 / 256)
         y = y * torch.exp(self.log_gain(mix)) + self.film(mix)
         x = self.tail(_through(self.body, y.permute(0, 2, 3, 1)))
-        # The cast cuts, so that with the half that is in the bias this rounds half up.
-        return _enlarged(torch.clamp(x, 0.0, 255.25).to(torch.uint8), 4)
+        return _enlarged(_quantised(x, self.level, self.black), 4)  # rounds, and clips to a byte
 
 
 class HyperMeanForm(nn.Module):
-    """`HyperMean` with calibrated blocks and with its mean gained, as residuals are."""
+    """`HyperMean` with calibrated blocks, its mean gained as residuals are, and of pass 1 alone.
+
+    Features have the channels last.
+    """
 
     def __init__(self, h_s: HyperMean, log_gain: RungTable) -> None:
         super().__init__()
@@ -59,16 +62,21 @@ class HyperMeanForm(nn.Module):
         self.stem, self.out = _Matrix(h_s.stem, 1), _Matrix(h_s.out, 1)
         self.body = _body(h_s.body)
 
-    def forward(self, z: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, z: Tensor, mix: Tensor, even: Tensor, odd: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         mix = mix * (1 / 256)
         z = (z * torch.exp(self.log_scale(mix))).permute(0, 2, 3, 1)
         features = _through(self.body, self.stem(z) + self.film(mix).permute(0, 2, 3, 1))
-        mean = self.out(features).permute(0, 3, 1, 2)
-        return mean * torch.exp(self.log_gain(mix)), features.permute(0, 3, 1, 2)
+        gain = torch.exp(self.log_gain(mix))
+        return *self.out.halves(features, even, odd, gain), features
 
 
 class ContextMeanForm(nn.Module):
-    """`ContextMean` with a calibrated block, between gained input and gained mean."""
+    """`ContextMean` with a calibrated block, from pass 1's gained ``y`` to pass 2's gained mean.
+
+    Features have the channels last; ``place`` is as `codec.schemes.halves.Grid` has it.
+    """
 
     def __init__(self, c_m: ContextMean, log_gain: RungTable, log_inverse: RungTable) -> None:
         super().__init__()
@@ -76,11 +84,23 @@ class ContextMeanForm(nn.Module):
         self.y_in, self.f_in = _Matrix(c_m.y_in, 1), _Matrix(c_m.f_in, 1)
         self.body, self.out = _Bytes(c_m.body), _Matrix(c_m.out, 1)
 
-    def forward(self, y1: Tensor, features: Tensor, mix: Tensor) -> Tensor:
+    def forward(
+        self,
+        y1_even: Tensor,
+        y1_odd: Tensor,
+        features: Tensor,
+        mix: Tensor,
+        even: Tensor,
+        odd: Tensor,
+        place: Tensor,
+    ) -> tuple[Tensor, Tensor]:
         mix = mix * (1 / 256)
-        y1 = (y1 * torch.exp(self.log_inverse(mix))).permute(0, 2, 3, 1)
-        x = self.body(self.y_in(y1) + self.f_in(features.permute(0, 2, 3, 1)))
-        return self.out(x).permute(0, 3, 1, 2) * torch.exp(self.log_gain(mix))
+        inverse = torch.exp(self.log_inverse(mix)).flatten()
+        half = len(y1_even)
+        weight = inverse[:, None] * self.y_in.weight
+        rows = torch.cat([y1_even.T @ weight[:half], y1_odd.T @ weight[half:]])
+        x = nn.functional.embedding(place, rows)[None] + self.y_in.bias + self.f_in(features)
+        return self.out.halves(self.body(x), odd, even, torch.exp(self.log_gain(mix)))
 
 
 def _body(body: nn.Sequential) -> nn.Sequential:
@@ -142,6 +162,19 @@ class _Matrix(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         _, h, w, c = x.shape
         return torch.addmm(self.bias, x.reshape(h * w, c), self.weight).reshape(1, h, w, -1)
+
+    def halves(self, x: Tensor, first: Tensor, last: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
+        """Half of the channels at the positions ``first``, the others at ``last``, gained.
+
+        Each ``channels positions``.
+        """
+        rows, gain = x.flatten(0, 2), gain.flatten()
+        half = len(gain) // 2
+        weight, bias = (self.weight * gain).T, (self.bias * gain)[:, None]
+        return (
+            weight[:half] @ rows.index_select(0, first).T + bias[:half],
+            weight[half:] @ rows.index_select(0, last).T + bias[half:],
+        )
 
 
 class _Integers(nn.Module):
@@ -262,5 +295,5 @@ def parameter(name: str, read: Callable[[str], NDArray]) -> NDArray:
         values = values.T[:, :, None, None] if kind == "weight" else values
         values = values[np.argsort(by_pixel(len(values), SHUFFLED.get(layer, 1)))]
     if layer == "tail.0":
-        values = values / 255 if kind == "weight" else (values - 0.5) / 255 - 0.5
+        values = values / 255 if kind == "weight" else values / 255 - 0.5
     return values

@@ -63,12 +63,14 @@ class AutoencoderConfig:
     ea: tuple[int, int, int] = (64, 192, 320)  # encoder widths at 1/4, 1/8, 1/16
     na: tuple[int, int, int] = (2, 3, 2)  # encoder blocks there
     es: tuple[int, int] = (48, 128)  # decoder widths at 1/4 and 1/8; at 1/16 it has y's
-    hs: tuple[int, int, int] = (160, 512, 96)  # hidden widths of its blocks at 1/4, 1/8, 1/16
+    hs: tuple[int, int, int] = (160, 384, 48)  # hidden widths of its blocks at 1/4, 1/8, 1/16
     ns: tuple[int, int, int] = (2, 2, 2)
     mean: int = 192  # width of the mean networks
     context: int = 256
-    index: int = 96  # width of the integer networks
-    lambda_min: float = 0.0005
+    # widths of the integer networks: pass 1's wide and narrow layers, and pass 2's
+    index: tuple[int, int, int] = (96, 32, 80)
+    tune: str = "psnr"  # or "ms-ssim": what is lost is the squared error (0..255), or 1 - MS-SSIM
+    lambda_min: float = 0.0005  # bits per pixel that a unit of it is worth
     lambda_max: float = 0.25
 
 
@@ -217,13 +219,13 @@ class HyperIndex(nn.Module):
 
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
-        n, r = c.index, c.rungs
-        self.a = IntConv2d(c.z, n, 3, rungs=r, input_max=Z_MAX, shift=6, gain=10.0)
-        self.b = IntConv2d(n, 4 * n, 1, rungs=r, input_max=127, gain=1.4)
-        self.c = IntConv2d(n, n, 3, rungs=r, input_max=127, gain=1.4)
-        self.d = IntConv2d(n, 4 * n, 1, rungs=r, input_max=127, gain=1.4)
-        self.e = IntConv2d(n, n, 3, rungs=r, input_max=127, gain=1.4)
-        self.out = IntConv2d(n, c.y, 1, rungs=r, input_max=127, clip=(0, ROWS - 1), gain=0.15)
+        (wide, narrow, _), r = c.index, c.rungs
+        self.a = IntConv2d(c.z, wide, 3, rungs=r, input_max=Z_MAX, shift=6, gain=10.0)
+        self.b = IntConv2d(wide, 4 * wide, 1, rungs=r, input_max=127, gain=1.4)
+        self.c = IntConv2d(wide, narrow, 3, rungs=r, input_max=127, gain=1.4)
+        self.d = IntConv2d(narrow, 4 * wide, 1, rungs=r, input_max=127, gain=1.4)
+        self.e = IntConv2d(wide, narrow, 3, rungs=r, input_max=127, gain=1.4)
+        self.out = IntConv2d(narrow, c.y, 1, rungs=r, input_max=127, clip=(0, ROWS - 1), gain=0.15)
 
     def forward(self, z: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
         x = F.pixel_shuffle(self.b(self.a(z, mix), mix), 2)
@@ -237,10 +239,12 @@ class ContextIndex(nn.Module):
 
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
-        n, r = c.index, c.rungs
+        (_, given, n), r = c.index, c.rungs
         self.a = IntConv2d(c.y, n, 1, rungs=r, input_max=R_MAX, shift=6, gain=10.0)
         self.b = IntConv2d(n, n, 3, rungs=r, input_max=127, gain=1.4)
-        self.out = IntConv2d(2 * n, c.y, 1, rungs=r, input_max=127, clip=(0, ROWS - 1), gain=0.15)
+        self.out = IntConv2d(
+            n + given, c.y, 1, rungs=r, input_max=127, clip=(0, ROWS - 1), gain=0.15
+        )
 
     def forward(self, magnitude: Tensor, features: Tensor, mix: Tensor) -> Tensor:
         x = self.b(self.a(magnitude, mix), mix)
@@ -293,7 +297,7 @@ class Autoencoder(nn.Module):
                 head.bias.copy_(rows / head.bias_unit)
 
     def lambda_of(self, t: Tensor) -> Tensor:
-        """Weight of the squared error (0..255 scale) against bits per pixel at ``t`` in 0..1."""
+        """Weight of the distortion against bits per pixel at ``t`` in 0..1."""
         c = self.config
         return c.lambda_min * (c.lambda_max / c.lambda_min) ** t
 

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pytorch_msssim import ms_ssim
 from torch import Tensor
 
+from ...codec.errors import InputError
+from ...codec.library import TUNES
+from ...codec.metrics import ms_ssim_db
 from ..models.autoencoder import Autoencoder, AutoencoderConfig
 from ..models.inverted import InvertedResidual, calibrate
 from ..revive import observed, restart
@@ -15,19 +19,35 @@ from ..weights import WeightsMixin, parse_network
 
 __all__ = ["AutoencoderTask"]
 
+# Of 1 - MS-SSIM: about the rates that the defaults give with squared errors.
+SIMILAR_LAMBDAS = {"lambda_min": "2", "lambda_max": "600"}
+SIMILAR_SMALLEST = 192  # pixels a side: MS-SSIM halves a picture four times
+ERROR_TOO = 4e-5  # of a squared error, added to 1 - MS-SSIM
+
 
 class AutoencoderTask(WeightsMixin):
-    """Rate-distortion over the whole quality range, every quality weighing the same."""
+    """Rate-distortion over the whole quality range, every quality weighing the same.
+
+    The distortion is the squared error or, where the network is tuned for ms-ssim, 1 - MS-SSIM.
+    """
 
     family = "autoencoder"
+    aims = frozenset({"tune", "lambda_min", "lambda_max"})
     points = (0.0, 0.25, 0.5, 0.75, 1.0)
     bins = 16
 
     def __init__(self, texts: dict[str, str], device: torch.device) -> None:
+        if texts.get("tune") == "ms-ssim":
+            texts = {**SIMILAR_LAMBDAS, **texts}
         config = AutoencoderConfig(**parse_network(AutoencoderConfig, texts))
         self.network = asdict(config)
         self.model = Autoencoder(config).to(device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.similar = config.tune == "ms-ssim"
+        if config.tune not in TUNES:
+            raise InputError(f"There is no tune {config.tune!r}; choose from: {', '.join(TUNES)}.")
+        if self.similar:
+            self.smallest = SIMILAR_SMALLEST
         self.model.prior_z.quantiles.requires_grad_(False)
         self.device = device
         self.fresh = True  # not started from trained weights
@@ -80,12 +100,12 @@ class AutoencoderTask(WeightsMixin):
         t = torch.arange(count, device=batch.device) + torch.rand(count, device=batch.device)
         t = (t / count)[torch.randperm(count, device=batch.device)]
         out = model(batch, t)
-        mse = (out["x_hat"] - batch).square().mean((1, 2, 3)) * 255**2
+        distortion = self._distortion(out["x_hat"], batch)
         # The hyper-latent is cheap at first: it has to be useful before it can pay for itself,
         # or it dies (rounds to zero everywhere) in the first minutes.
         price = min(1.0, 0.05 + part / 0.06) if self.fresh else 1.0
         bpp = (out["bits_y"] + price * out["bits_z"]) / (batch.shape[2] * batch.shape[3])
-        each = model.lambda_of(t) * mse + bpp
+        each = model.lambda_of(t) * distortion + bpp
         place = (t * self.bins).long().clamp(max=self.bins - 1)
         with torch.no_grad():
             for i, value in zip(place.tolist(), each.tolist(), strict=True):
@@ -93,9 +113,23 @@ class AutoencoderTask(WeightsMixin):
                 self.scale[i] = value if old == 0 else old + 0.02 * (value - old)
         return (each / self.scale[place]).mean()
 
+    def _distortion(self, x_hat: Tensor, x: Tensor) -> Tensor:
+        """Of each picture: the squared error in levels of 0..255, or 1 - MS-SSIM."""
+        mse = (x_hat - x).square().mean((1, 2, 3)) * 255**2
+        if not self.similar:
+            return mse
+        if min(x.shape[2:]) < SIMILAR_SMALLEST:
+            raise InputError(
+                f"To train for MS-SSIM takes crops of {SIMILAR_SMALLEST} pixels or more, --set "
+                f"crop={SIMILAR_SMALLEST}, and photos that are as large."
+            )
+        # A little of the squared error keeps the colours of large areas, which MS-SSIM hardly sees.
+        return 1 - ms_ssim(x_hat, x, data_range=1.0, size_average=False) + ERROR_TOO * mse
+
     def validate(self, tiles: list[np.ndarray]) -> Tensor:
-        """Sums over tiles of bits per pixel and PSNR at each of `points`: ``(points, 2)``."""
-        sums = torch.zeros(len(self.points), 3, dtype=torch.float64)
+        """Sums over tiles at each of `points`: ``(points, 4)``, bits per pixel, PSNR, those bits
+        that are z's, and, where it is trained for, MS-SSIM."""
+        sums = torch.zeros(len(self.points), 4, dtype=torch.float64)
         for tile in tiles:
             h, w = (side // 64 * 64 for side in tile.shape[:2])
             x = torch.from_numpy(tile[:h, :w].copy()).to(self.device).permute(2, 0, 1)[None]
@@ -107,6 +141,8 @@ class AutoencoderTask(WeightsMixin):
                 shown = torch.floor(out["x_hat"].clamp(0, 1) * 255 + 0.5) / 255
                 sums[i, 1] += float(-10 * torch.log10((shown - x).square().mean()))
                 sums[i, 2] += float(out["bits_z"]) / (h * w)
+                if self.similar:
+                    sums[i, 3] += float(ms_ssim(shown, x, data_range=1.0))
         return sums
 
     def figures(self, sums: Tensor, tiles: list[np.ndarray]) -> dict[str, float]:
@@ -119,8 +155,12 @@ class AutoencoderTask(WeightsMixin):
         # One number to compare runs by: mean over the points of the loss in log2, the same
         # lambda as trained. A drop of 0.0144 is 1 % less.
         lam = self.model.lambda_of(torch.tensor(self.points, dtype=torch.float64))
-        mse = 255**2 * 10 ** (-mean[:, 1] / 10)
-        row["score"] = float(torch.log2(lam * mse + mean[:, 0]).mean())
+        distortion = 255**2 * 10 ** (-mean[:, 1] / 10)
+        if self.similar:
+            distortion = 1 - mean[:, 3]
+            for i, t in enumerate(self.points):
+                row[f"ms_ssim{int(100 * t)}"] = ms_ssim_db(float(mean[i, 3]))
+        row["score"] = float(torch.log2(lam * distortion + mean[:, 0]).mean())
         return row
 
     def state(self) -> dict:
