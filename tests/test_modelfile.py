@@ -125,13 +125,14 @@ def test_the_table_of_shipped_models_is_true() -> None:
     assert ModelFile.load(library.PRETRAINED / single).scheme == "denoiser"
     assert (library.PRETRAINED / single).stat().st_size <= 4e6
     for scheme, entry in table.items():
-        files = [entry[side] for side in ("encoder", "file") if side in entry]
-        for digest, about in entry.get("decoders", {}).items():
+        for digest, about in entry["decoders"].items():
             file = ModelFile.load(library.PRETRAINED / about["file"])
             assert file.digest.hex() == digest
             assert file.scheme == scheme
-            files.append(about["file"])
-        if "encoder" in entry:
-            encoder = ModelFile.load(library.PRETRAINED / entry["encoder"])
-            assert encoder.settings["decoder"] == entry["default"]
-        assert sum((library.PRETRAINED / name).stat().st_size for name in files) <= 10e6
+        for pair in (entry, *entry.get("tuned", {}).values()):  # what one file takes
+            files = [entry["decoders"][pair["default"]]["file"]]
+            if "encoder" in pair:
+                encoder = ModelFile.load(library.PRETRAINED / pair["encoder"])
+                assert encoder.settings["decoder"] == pair["default"]
+                files.append(pair["encoder"])
+            assert sum((library.PRETRAINED / name).stat().st_size for name in files) <= 10e6

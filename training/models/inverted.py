@@ -20,7 +20,7 @@ SIGNED, UNSIGNED = 127, 255  # steps from zero to the largest value of what laye
 # Of weights, half as many: where a processor lacks instructions for bytes, pairs of products are
 # added in 16 bits, and two of 255 * 127 would not fit.
 WEIGHTS = {"widen": 63, "depthwise": 127, "narrow": 63}
-REACH = 0.9995  # of a channel's values are not clipped
+REACH = 0.9999  # of a channel's values are not clipped
 
 
 class InvertedResidual(Residual):
