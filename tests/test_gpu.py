@@ -14,6 +14,7 @@ from PIL import Image
 
 from gencodec.codec import api, container, library, session
 from gencodec.codec.schemes import latents
+from gencodec.codec.schemes.side import Side
 from gencodec.codec.session import Runtime
 
 (TINY,) = (Path(__file__).parent / "golden" / "autoencoder-0").glob("*-encoder.onnx")
@@ -64,7 +65,7 @@ def test_symbols_are_the_same(
         lambda *symbols: read.append(np.concatenate(symbols)) or checksum(*symbols),
     )
     for device in ("cpu", "cuda"):
-        side = latents.Side(decoder, header.quality, Runtime(device))
+        side = Side(decoder, header.quality, Runtime(device))
         latents.decode_segment(segments[0], 32, 32, side)
     assert np.array_equal(read[0], read[1])
 

@@ -15,7 +15,8 @@ from PIL import Image
 from gencodec.cli import cli as main
 from gencodec.codec import api, container, library, opening, pixels, target
 from gencodec.codec.errors import FormatError, InputError
-from gencodec.codec.schemes import autoencoder, grid, latents
+from gencodec.codec.schemes import autoencoder, grid
+from gencodec.codec.schemes.side import Side
 from gencodec.codec.session import Runtime
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -204,22 +205,22 @@ def test_a_region_of_a_large_picture_takes_a_tenth_of_the_work(
     """Segments decoded and positions synthesised, in a picture of 100 megapixels."""
     width, height = 12_000, 8_400
     _, decoder = library.default_pair("autoencoder", TINY)
-    side = latents.Side(decoder, 5000, Runtime("cpu", 1))
+    side = Side(decoder, 5000, Runtime("cpu", 1))
     rows, columns = -(-height // 16), -(-width // 16)
     decoded, positions = [], []
 
-    def decode_segment(data: bytes, h: int, w: int, _: latents.Side) -> NDArray[np.float32]:
+    def decode_segment(data: bytes, h: int, w: int, _: Side) -> NDArray[np.float32]:
         decoded.append(data)
         return np.zeros((side.channels, h, w), np.float32)
 
-    run = latents.Side.run
+    run = Side.run
 
-    def counted(self: latents.Side, role: str, **feeds: NDArray) -> list[NDArray]:
+    def counted(self: Side, role: str, **feeds: NDArray) -> list[NDArray]:
         positions.append(feeds["y"].shape[2] * feeds["y"].shape[3])
         return run(self, role, **feeds)
 
     monkeypatch.setattr(autoencoder, "decode_segment", decode_segment)
-    monkeypatch.setattr(latents.Side, "run", counted)
+    monkeypatch.setattr(Side, "run", counted)
     segments = [b"%d" % n for n in range(autoencoder.segment_count(width, height))]
     for region in ((0, 0, 512, 512), (5001, 4001, 512, 512), (11_488, 7_888, 512, 512)):
         decoded.clear()
