@@ -84,15 +84,16 @@ class Side:
         """
         second = role.startswith("context")
         h, w = grid.h, grid.w
+        given = feeds.keys() & {"magnitude", "y1"}
         if not self.settings.get("halves"):  # networks of the first kind see whole grids
-            for name in feeds.keys() & {"magnitude", "y1"}:
+            for name in given:
                 feeds[name] = grid.join(feeds[name], np.zeros(grid.size, np.float32))[None]
             whole, *features = self.run(role, **feeds)
             half = grid.split(whole[0, :, :h, :w], second)
             rows = half.astype(np.uint8) if role.endswith("index") else half
             return [rows, *(part[:, :, :h, :w] for part in features)]
         if second:
-            for name in feeds.keys() & {"magnitude", "y1"}:
+            for name in given:
                 feeds[f"{name}_even"], feeds[f"{name}_odd"] = grid.parts(feeds.pop(name), 0)
             feeds |= {"even": grid.even, "odd": grid.odd, "place": grid.place}
         else:

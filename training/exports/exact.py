@@ -10,6 +10,7 @@ from ...codec.errors import InputError
 from ...codec.modelfile import EXACT
 from ..models.autoencoder import ContextIndex, HyperIndex
 from ..models.layers import IntConv2d
+from .forms import in_halves
 
 __all__ = ["ContextIndexForm", "HyperIndexForm", "exact", "layers"]
 
@@ -40,11 +41,7 @@ class _Frozen(nn.Module):
         Of a pointwise layer; each ``channels positions``.
         """
         rows, offset = x.flatten(2)[0].T, self.offset(mix)[0, :, :, 0]
-        weight, half = self.weight[:, :, 0, 0], self.weight.shape[0] // 2
-        sums = (
-            weight[:half] @ rows.index_select(0, first).T + offset[:half],
-            weight[half:] @ rows.index_select(0, last).T + offset[half:],
-        )
+        sums = in_halves(self.weight[:, :, 0, 0], offset, rows, first, last)
         return self.ended(sums[0]).to(torch.uint8), self.ended(sums[1]).to(torch.uint8)
 
 

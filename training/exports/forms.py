@@ -24,7 +24,7 @@ from ..models.autoencoder import ContextMean, HyperMean, Synthesis
 from ..models.inverted import SIGNED, UNSIGNED, WEIGHTS, InvertedResidual
 from ..models.layers import RungTable
 
-__all__ = ["ContextMeanForm", "HyperMeanForm", "SynthesisForm", "parameter"]
+__all__ = ["ContextMeanForm", "HyperMeanForm", "SynthesisForm", "in_halves", "parameter"]
 
 # Layers in front of a pixel shuffle, and the shuffle's factor.
 SHUFFLED = {"body.0.0": 2, "body.1.0": 2, "body.2.0": 2, "body.3.0": 2, "tail.0": 4}
@@ -169,12 +169,24 @@ class _Matrix(nn.Module):
         Each ``channels positions``.
         """
         rows, gain = x.flatten(0, 2), gain.flatten()
-        half = len(gain) // 2
         weight, bias = (self.weight * gain).T, (self.bias * gain)[:, None]
-        return (
-            weight[:half] @ rows.index_select(0, first).T + bias[:half],
-            weight[half:] @ rows.index_select(0, last).T + bias[half:],
-        )
+        return in_halves(weight, bias, rows, first, last)
+
+
+def in_halves(
+    weight: Tensor, bias: Tensor, rows: Tensor, first: Tensor, last: Tensor
+) -> tuple[Tensor, Tensor]:
+    """A pointwise layer, half of its outputs at the rows ``first``, the others at ``last``.
+
+    Arguments:
+        weight: ``outputs inputs``; bias: ``outputs 1``.
+        rows: ``positions inputs``.
+    """
+    half = len(weight) // 2
+    return (
+        weight[:half] @ rows.index_select(0, first).T + bias[:half],
+        weight[half:] @ rows.index_select(0, last).T + bias[half:],
+    )
 
 
 class _Integers(nn.Module):
