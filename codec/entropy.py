@@ -33,6 +33,7 @@ TOTAL = 2**16  # every row's frequencies sum to this
 MOST = 2**22  # the sum of a row of its own; the coder works with 24 bits
 BLOCK = 8  # values of a quiet row that share a symbol
 FEWEST = 64  # values of a quiet row that are worth it
+ONES = np.array([mask.bit_count() for mask in range(2**BLOCK)])  # of a block, values not zero
 EACH = stream.model.Categorical(perfect=False)  # a table a value; exact, as with `Tables.model`
 LENGTH_CLASSES = 16  # an escaped value lies less than 2**16 - 1 outside its table
 
@@ -117,11 +118,10 @@ class Tables:
         if found is None:
             row, zero = self.row(index), -self.lowest[index]
             total, silent = int(row.sum()), int(row[zero])
-            ones = np.array([mask.bit_count() for mask in range(2**BLOCK)])
             # Integers of any size: the same on every machine.
             chance = [silent ** (BLOCK - k) * (total - silent) ** k for k in range(BLOCK + 1)]
             counts = np.array([max(1, MOST * c // total**BLOCK) for c in chance], np.int64)
-            masks = counts[ones]
+            masks = counts[ONES]
             masks[0] += MOST - masks.sum()
             rest = np.delete(row, zero)
             found = tuple(
@@ -171,7 +171,9 @@ def _distance(
 
 def _groups(rows: Ints) -> tuple[Places, list[tuple[int, int, int]]]:
     """A stable order by row, and for each row used (row, start, end) in that order."""
-    small = rows.astype(np.uint8 if rows.size == 0 or rows.max() < 256 else np.uint16)
+    small = rows
+    if rows.dtype != np.uint8:
+        small = rows.astype(np.uint8 if rows.size == 0 or rows.max() < 256 else np.uint16)
     order = np.argsort(small, kind="stable")  # a radix sort for these types
     counts = np.bincount(small)
     ends = counts.cumsum()
@@ -285,46 +287,64 @@ class Decoder:
         Arguments:
             turn: entered while the interpreter's lock is held anyway.
         """
+        return self.take_loud(rows, tables, turn)[0]
+
+    def take_loud(
+        self, rows: Ints, tables: Tables, turn: AbstractContextManager | None = None
+    ) -> tuple[NDArray[np.int32], Places]:
+        """The same, and the places of all values that are not zero, and of some that are.
+
+        They are in no order.
+        """
         order, groups = _groups(rows)
         with turn or nullcontext():
             return self._take(rows, tables, order, groups)
 
     def _take(
         self, rows: Ints, tables: Tables, order: Places, groups: list[tuple[int, int, int]]
-    ) -> NDArray[np.int32]:
+    ) -> tuple[NDArray[np.int32], Places]:
         result = np.zeros(rows.size, np.int32)
-        found, where = [], []  # what is zero by default may be left out
-        for row, start, end in groups:
-            places = order[start:end]
-            if tables.in_blocks(row, end - start):
-                entry, places = self._take_blocks(row, places, tables)
-            else:
-                entry = self._decode(tables.model(row), end - start)
-            found.append(entry)
-            where.append(places)
         if not groups:
-            return result
-        entry, places = np.concatenate(found), np.concatenate(where)
-        counts = [part.size for part in found]
-        used = [row for row, _, _ in groups]
-        result[places] = entry + np.repeat(tables.low[used].astype(np.int32), counts)
-        outside = np.flatnonzero(entry == np.repeat(tables.sizes[used] - 1, counts))
-        if outside.size:
-            places = places[outside]
-            result[places] = self._escaped(rows[places], tables)
-        return result
+            return result, order
+        blocks = [tables.in_blocks(row, end - start) for row, start, end in groups]
+        masks, moves, quiet, other, places = [], [], [], [], []
+        padded = 0  # places of the rows in blocks so far, made up to whole blocks
+        for (row, start, end), in_blocks in zip(groups, blocks, strict=True):
+            if in_blocks:
+                mask, entry = self._take_blocks(row, end - start, tables)
+                masks.append(mask)
+                moves.append(start - padded)
+                quiet.append(entry)
+                padded += BLOCK * mask.size
+            else:
+                other.append(self._decode(tables.model(row), end - start))
+                places.append(order[start:end])
+        if masks:
+            loud = np.flatnonzero(np.unpackbits(np.concatenate(masks)).view(np.bool_))
+            loud += np.repeat(moves, [entry.size for entry in quiet])
+            places.insert(0, order[loud])
+        found, loud = quiet + other, np.concatenate(places)
+        entry, counts = np.concatenate(found), [part.size for part in found]
+        numbers = sorted(range(len(groups)), key=lambda number: not blocks[number])  # as in `found`
+        used = [groups[number][0] for number in numbers]
+        result[loud] = entry + np.repeat(tables.low[used].astype(np.int32), counts)
+        outside = entry == np.repeat(tables.sizes[used] - 1, counts)
+        if outside.any():
+            escaped = loud[outside]
+            escaped = escaped[np.lexsort((escaped, rows[escaped]))]  # as they were written
+            result[escaped] = self._escaped(rows[escaped], tables)
+        return result, loud
 
     def _take_blocks(
-        self, row: int, places: Places, tables: Tables
-    ) -> tuple[NDArray[np.int32], Places]:
-        """Of values of a quiet row those that are not zero: places in the row, and ``places``."""
+        self, row: int, count: int, tables: Tables
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        """Of values of a quiet row: which are not zero, in bits, and the places of those in it."""
         zero, (masks, rest) = -tables.lowest[row], tables.block_models(row)
-        mask = self._decode(masks, -(-places.size // BLOCK)).astype(np.uint8)
-        loud = np.flatnonzero(np.unpackbits(mask).view(np.bool_))
-        if loud.size and loud[-1] >= places.size:
+        mask = self._decode(masks, -(-count // BLOCK)).astype(np.uint8)
+        if count % BLOCK and mask[-1] & (2**BLOCK - 1 >> count % BLOCK):
             raise FormatError("the entropy-coded stream is damaged.")
-        entry = self._decode(rest, loud.size)
-        return entry + (entry >= zero), places[loud]
+        entry = self._decode(rest, int(ONES[mask].sum()))
+        return mask, entry + (entry >= zero)
 
     def take_each(self, frequencies: Ints) -> NDArray[np.int32]:
         """The next values, each under its own row of ``frequencies``, as `Encoder.put_each`."""

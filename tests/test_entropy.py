@@ -66,6 +66,24 @@ def test_blocks_cost_as_much_as_values_one_by_one_in_fewer_symbols() -> None:
     assert sum(part.size for part, _ in coder._parts) < 0.25 * values.size
 
 
+def test_rows_in_blocks_among_others_and_where_values_are_not_zero() -> None:
+    """Escaped values of all of them follow one another, row by row."""
+    random = np.random.default_rng(8)
+    quiet, plain = [200, 65000, 300, 36], [20_000, 25_000, 20_500, 36]
+    rows_of = np.array([plain, quiet, plain, quiet])
+    tables = Tables(np.full(4, -1), np.full(4, 4), rows_of.ravel(), blocks=True)
+    rows = random.integers(0, 4, 4003).astype(np.uint8)
+    values = random.choice([-1, 0, 1, 9, -40], rows.size, p=[0.02, 0.95, 0.02, 0.005, 0.005])
+    coder = Encoder()
+    coder.put(values, rows, tables)
+    reader = Decoder(coder.finish())
+    got, loud = reader.take_loud(rows, tables)
+    reader.finish()
+    assert np.array_equal(got, values)
+    assert loud.size == np.unique(loud).size < rows.size
+    assert np.isin(np.flatnonzero(values), loud).all()
+
+
 def test_a_block_that_reaches_beyond_the_last_value_is_damage() -> None:
     tables, rows = quiet_tables(True), np.zeros(65, np.uint8)
     coder = Encoder()
