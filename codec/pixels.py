@@ -131,9 +131,12 @@ def to_image(
     channels = (1 if grey else 3) + (alpha is not None)
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
     height, width = rgb.shape[:2]
-    image = Image.new(mode, (width, height))
-    rows = max(1, STRIP // width)
-    for top in range(0, height, rows):  # in strips, so that no second copy of all is ever held
+    rows, done = max(1, STRIP // width), 0
+    if mode == "RGB" and rows >= height:
+        image, done = Image.fromarray(np.ascontiguousarray(rgb)), height
+    else:
+        image = Image.new(mode, (width, height))
+    for top in range(done, height, rows):  # in strips, so that no second copy of all is ever held
         planes = rgb[top : top + rows]
         if grey and rgb.ndim == 3:
             planes = ((planes.sum(axis=2, dtype=np.uint16) + 1) // 3).astype(np.uint8)
