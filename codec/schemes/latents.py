@@ -28,7 +28,6 @@ from .side import Floats, Later, Rows, Side
 __all__ = ["decode_segment", "encode_segment"]
 
 RESIDUAL_MAX = 30_000  # what the escape code reaches comfortably
-BIT_WORTH = 0.05  # squared steps that one bit is worth; found best on validation pictures
 
 # Decoding holds the interpreter's lock. Threads that take it in turns, rather than piecemeal, get
 # out of step, and the networks of one run beside the decoding of another.
@@ -71,7 +70,7 @@ def encode_segment(y: Floats, encoder: Model, side: Side) -> tuple[bytes, float]
         residuals.append(values)
         if number == 0:
             loud = np.flatnonzero(values != 0)
-            mean[places[loud]] += side.shift(values[loud], rows[loud])
+            mean[places[loud]] += side.shifted(values[loud], rows[loud])
             index, later = side.second(places[loud], values[loud], mean, exact, features[0], both)
         coder.put(values, rows, tables["y"])
     check = _checksum(choice.ravel(), z.ravel(), *residuals)
@@ -79,25 +78,13 @@ def encode_segment(y: Floats, encoder: Model, side: Side) -> tuple[bytes, float]
 
 
 def _quantise(exact: Floats, rows: Rows, side: Side) -> NDArray[np.int32]:
-    """Residuals rounded, or one nearer to zero where that saves more bits than it costs.
-
-    The gains make a squared quantisation step worth about the same number of bits everywhere
-    (at high rate ``6 / ln 2``), so one constant, `BIT_WORTH`, serves all qualities.
-    """
-    exact = np.clip(exact, -RESIDUAL_MAX, RESIDUAL_MAX)
-    nearest = np.floor(exact + 0.5)
-    size = np.abs(nearest)
-    bits, offsets = side.tables["y_bits"], side.tables["offset"]
-    most = bits.shape[1] - 1
-    here = np.minimum(size, most).astype(np.int32)
-    below = np.maximum(here - 1, 0)
-    saved = bits[rows, here] - bits[rows, below]
-    distance = np.abs(exact)
-    error = distance - (size - offsets[rows, np.minimum(here, 2)])
-    error_below = distance - (size - 1 - offsets[rows, np.minimum(below, 2)])
-    lower = (size > 0) & (size <= most)
-    lower &= error_below**2 - error**2 < BIT_WORTH * saved
-    return (np.sign(nearest) * (size - lower)).astype(np.int32)
+    """Residuals rounded, or one nearer to zero where that saves more bits than it costs."""
+    distance = np.minimum(np.abs(exact), RESIDUAL_MAX)
+    size = np.floor(distance + 0.5).astype(np.int32)
+    least = side.tables["threshold"]
+    place = rows.astype(np.int32) * least.shape[1] + np.minimum(size, least.shape[1] - 1)
+    size -= distance < least.ravel()[place]
+    return np.where(exact < 0, -size, size)
 
 
 def decode_segment(data: bytes, h: int, w: int, side: Side) -> Floats:
@@ -120,14 +107,14 @@ def decode_segment(data: bytes, h: int, w: int, side: Side) -> Floats:
     for number in range(2):
         places = np.flatnonzero(index > side.quiet)
         rows = index[places]
-        values = coder.take(rows, tables["y"], _turn(later))
+        values, loud = coder.take_loud(rows, tables["y"], _turn(later))
         residuals.append(values)
-        loud = np.flatnonzero(values != 0)
+        places, symbols = places[loud], values[loud]
         half, *features = later()
-        half[places[loud]] += side.shift(values[loud], rows[loud])
+        half[places] += side.shifted(symbols, rows[loud])
         halves.append(half)
         if number == 0:
-            index, later = side.second(places[loud], values[loud], half, exact, features[0], both)
+            index, later = side.second(places, symbols, half, exact, features[0], both)
     coder.finish()
     if _checksum(choice, z, *residuals) != data[:2]:
         raise FormatError("The file is damaged: the symbols of a segment do not match their check.")
