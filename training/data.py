@@ -86,7 +86,7 @@ def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 class Crops:
-    """Random crops: mirrored, turned, some reduced up to twice, some with channels swapped.
+    """Random crops: mirrored, turned, some reduced up to twice, a few with channels swapped.
 
     Arguments:
         tiles: uint8 arrays ``(H, W, 3)``.
@@ -125,6 +125,6 @@ class Crops:
         crop = np.rot90(crop, int(rng.integers(4)))
         if rng.random() < 0.5:
             crop = crop[:, ::-1]
-        if rng.random() < 0.15:
+        if rng.random() < 0.02:
             crop = crop[:, :, rng.permutation(3)]
         return crop

@@ -5,7 +5,6 @@ few parameters beside that which only training uses (the prior of ``z``), as tab
 """
 
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from ..codec.modelfile import ModelFile
 from .exports import forms
 from .models.autoencoder import Autoencoder, AutoencoderConfig
 from .models.denoiser import BY_PIXEL, Denoiser
-from .models.inverted import InvertedResidual
+from .models.inverted import ByteConv2d, InvertedResidual
 from .models.layers import IntConv2d
 
 __all__ = [
@@ -48,7 +47,10 @@ FORMS = {"g_s": "synthesis", "h_s": "hyper_mean", "c_m": "context_mean"}
 
 
 def _of_form(file: ModelFile, role: str, name: str) -> np.ndarray:
-    return stored(file, f"{role}/{name}")
+    def has(part: str) -> bool:
+        return not {f"{role}/{part}", f"{role}/{part}.stored"}.isdisjoint(file.weights)
+
+    return forms.parameter(name, lambda part: stored(file, f"{role}/{part}"), has)
 
 
 def autoencoder_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
@@ -66,7 +68,7 @@ def autoencoder_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
     for name, parameter in model.named_parameters():
         part, _, rest = name.partition(".")
         if part in FORMS:
-            values = forms.parameter(rest, partial(_of_form, decoder.file, FORMS[part]))
+            values = _of_form(decoder.file, FORMS[part], rest)
         elif name.startswith(TRAINING_ONLY):
             values = encoder.file.weight(f"tables/{name}").astype(np.float32)
         else:
@@ -96,6 +98,8 @@ def autoencoder_model(path: Path) -> Autoencoder:
     for block in model.modules():
         if isinstance(block, InvertedResidual):  # stored in units of what its layers reach
             block.reach = torch.ones(block.widen.in_channels + 2 * block.depthwise.in_channels)
+        elif isinstance(block, ByteConv2d):
+            block.reach = torch.ones(block.in_channels)
     return model.eval()
 
 

@@ -68,6 +68,8 @@ def run(
         held_out = held_out[:: -(-len(held_out) // config.validation_tiles)]
     crops = Crops(tiles, seed=config.seed * 1000 + rank)
 
+    if start is not None:
+        task.load(Path(start))
     model = task.model
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     parts = tuple(config.only.split(","))
@@ -85,8 +87,6 @@ def run(
     else:
         optimizer = torch.optim.Adam(paced, config.lr, betas=(0.9, 0.98), fused=True)
     step, earlier, saved = 0, 0.0, out / "checkpoint.pt"
-    if start is not None:
-        task.load(Path(start))
     look = Crops(tiles, seed=config.seed)  # the same for every process
     task.look = [_as_batch(look.batch(8, config.crop), device) for _ in range(4)]
     if not resume:  # a checkpoint has what comes of it
@@ -140,6 +140,8 @@ def run(
         model.train()
         if part > 1 - config.rounded_share:
             task.round()
+        if part > 1 - config.precise_share:
+            task.be_precise()
         batch = _as_batch(crops.batch(count, size), device)
         loss = task.loss(batch, part)
         optimizer.zero_grad(set_to_none=False)

@@ -1,8 +1,7 @@
 """The autoencoder's model files: networks as roles, tables, and the quality scale.
 
-Exact networks become integer graphs whose bound is proven here. Frequency tables and
-reconstruction offsets are counted on pictures, and the quality scale is measured on real files
-and written into the decoder.
+Exact networks become integer graphs whose bound is proven here. Frequency tables are counted on
+pictures, and the quality scale is measured on real files and written into the decoder.
 """
 
 from dataclasses import asdict
@@ -13,11 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from ...codec import api
+from ...codec.entropy import Tables
 from ...codec.errors import InputError
 from ...codec.modelfile import ModelFile
 from ...codec.schemes.halves import grid
+from ...codec.schemes.side import magnitude_bits, thresholds
 from ..data import Crops, Pixels
-from ..models.autoencoder import LOG_STEP, R_MAX, ROWS, SIGMA_MIN, Z_MAX, Autoencoder
+from ..models.autoencoder import R_MAX, Z_MAX, Autoencoder
+from ..models.residuals import QUIET, ROWS, width
 from ..onnxfile import export_role, strided, write_model
 from ..shipped import training_tables
 from ..tables import gaussian_row, pack, to_frequencies
@@ -35,8 +37,6 @@ COUNT_SIZE = 256
 LOOKS = 8  # batches that the reach of values is measured on
 # The layers of `Block`, and the two that halve the resolution.
 COARSE = (".pre.", ".post.", ".widen.", ".narrow.", "g_a.body.1.", "g_a.body.3.")
-# Rows up to this one are not coded: what is left out is worth less than the bits it would take.
-QUIET = 6
 # The quality scale: bits per pixel at quality 0 and 100 on the validation pictures.
 BPP_LOW, BPP_HIGH = 0.10, 1.8
 
@@ -256,10 +256,19 @@ class _Analysis(nn.Module):
 
 @torch.no_grad()
 def _count(model: Autoencoder, crops: Crops, count: int) -> dict[str, np.ndarray]:
-    """Frequency tables and reconstruction offsets, from crops over the whole quality range."""
+    """Frequency tables from crops over the whole quality range, with the encoder's decisions.
+
+    Bits decide, and decisions are counted: so first on a few crops, whose tables decide for all.
+    """
+    few = _counted(model, crops, -(-count // 4))
+    bits = magnitude_bits(Tables(few["y_low"], few["y_size"], few["y_freq"]))
+    model.residuals.thresholds = torch.from_numpy(thresholds(bits))
+    return _counted(model, crops, count)
+
+
+def _counted(model: Autoencoder, crops: Crops, count: int) -> dict[str, np.ndarray]:
     c = model.config
     counts = np.zeros((ROWS, 2 * COUNTED_MAX + 1), np.int64)
-    towards = np.zeros((ROWS, 3))  # summed distance towards zero, for residuals of 1 and of more
     z_counts = np.zeros((c.banks * c.z, 2 * Z_MAX + 1), np.int64)
     for number in range(count):
         x = torch.from_numpy(np.ascontiguousarray(crops.batch(1, COUNT_SIZE))).float() / 255
@@ -270,25 +279,18 @@ def _count(model: Autoencoder, crops: Crops, count: int) -> dict[str, np.ndarray
             residual = out["residual"].numpy().astype(np.int64).ravel()
             clipped = np.clip(residual, -COUNTED_MAX, COUNTED_MAX)
             np.add.at(counts, (index, clipped + COUNTED_MAX), 1)
-            size = np.minimum(np.abs(residual), 2)
-            gap = np.abs(residual) - out["exact"].numpy().ravel() * np.sign(residual)
-            np.add.at(towards, (index, size), gap * (size > 0))
             z = out["z"].numpy().astype(np.int64)[0]
             rows = out["choice"].numpy()[0][None] * c.z + np.arange(c.z)[:, None, None]
             np.add.at(z_counts, (rows.ravel(), z.ravel() + Z_MAX), 1)
     tables = {}
     y_rows = [
-        gaussian_row(SIGMA_MIN * float(np.exp(row * LOG_STEP)), counts[row], COUNTED_MAX)
+        gaussian_row(float(width(torch.tensor(row))), counts[row], COUNTED_MAX)
         for row in range(ROWS)
     ]
     tables["y_low"], tables["y_size"], tables["y_freq"] = pack(y_rows)
     tables["z_low"], tables["z_size"], tables["z_freq"] = pack(_z_rows(model, z_counts))
     choice = torch.softmax(model.bank_logits.table, 1).numpy()
     tables["bank"] = np.stack([to_frequencies(row, 2**16 - 1) for row in choice]).astype(np.int32)
-    ones = counts[:, COUNTED_MAX - 1] + counts[:, COUNTED_MAX + 1]
-    total = counts.sum(1) - counts[:, COUNTED_MAX]
-    many = np.stack([np.ones(ROWS), ones, total - ones], 1)
-    tables["offset"] = np.clip(towards / (many + 200), 0, 0.3).astype(np.float32)
     return tables
 
 

@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..models.autoencoder import ContextMean, HyperMean, Synthesis
-from ..models.inverted import SIGNED, UNSIGNED, WEIGHTS, InvertedResidual
+from ..models.inverted import (
+    POINTWISE,
+    SIGNED,
+    UNSIGNED,
+    WEIGHTS,
+    ByteConv2d,
+    InvertedResidual,
+)
 from ..models.layers import RungTable
 
 __all__ = ["ContextMeanForm", "HyperMeanForm", "SynthesisForm", "in_halves", "parameter"]
@@ -46,8 +53,17 @@ class SynthesisForm(nn.Module):
     def forward(self, y: Tensor, mix: Tensor) -> Tensor:
         mix = mix * (1 / 256)
         y = y * torch.exp(self.log_gain(mix)) + self.film(mix)
-        x = self.tail(_through(self.body, y.permute(0, 2, 3, 1)))
-        return _enlarged(_quantised(x, self.level, self.black), 4)  # rounds, and clips to a byte
+        x = _through(self.body, y.permute(0, 2, 3, 1))
+        tail = self.tail[0]
+        assert isinstance(tail, _Matrix)
+        _, h, w, c = x.shape
+        x, rows = x.reshape(h * w, c), []
+        # One of a position's four rows at a time: rows are put together faster than pixels.
+        for weight, bias in zip(tail.weight.chunk(4, 1), tail.bias.chunk(4), strict=True):
+            row = torch.addmm(bias, x, weight)
+            row = _quantised(row, self.level, self.black)  # rounds, and clips to a byte
+            rows.append(row.reshape(h, 1, -1))
+        return torch.cat(rows, 1).reshape(1, 4 * h, 4 * w, 3)
 
 
 class HyperMeanForm(nn.Module):
@@ -81,7 +97,7 @@ class ContextMeanForm(nn.Module):
     def __init__(self, c_m: ContextMean, log_gain: RungTable, log_inverse: RungTable) -> None:
         super().__init__()
         self.log_gain, self.log_inverse = log_gain, log_inverse
-        self.y_in, self.f_in = _Matrix(c_m.y_in, 1), _Matrix(c_m.f_in, 1)
+        self.y_in, self.f_in = _ByteMatrix(c_m.y_in, 1), _ByteMatrix(c_m.f_in, 1)
         self.body, self.out = _Bytes(c_m.body), _Matrix(c_m.out, 1)
 
     def forward(
@@ -95,11 +111,12 @@ class ContextMeanForm(nn.Module):
         place: Tensor,
     ) -> tuple[Tensor, Tensor]:
         mix = mix * (1 / 256)
-        inverse = torch.exp(self.log_inverse(mix)).flatten()
+        inverse = torch.exp(self.log_inverse(mix))[0, :, :, 0]
         half = len(y1_even)
-        weight = inverse[:, None] * self.y_in.weight
-        rows = torch.cat([y1_even.T @ weight[:half], y1_odd.T @ weight[half:]])
-        x = nn.functional.embedding(place, rows)[None] + self.y_in.bias + self.f_in(features)
+        first = self.y_in.product(y1_even * inverse[:half], slice(None, half))
+        last = self.y_in.product(y1_odd * inverse[half:], slice(half, None))
+        rows = torch.cat([first, last])
+        x = nn.functional.embedding(place, rows)[None] + self.y_in.offset() + self.f_in(features)
         return self.out.halves(self.body(x), odd, even, torch.exp(self.log_gain(mix)))
 
 
@@ -115,7 +132,9 @@ def _body(body: nn.Sequential) -> nn.Sequential:
         if len(blocks) == len(part):
             parts.append(nn.Sequential(*map(_Bytes, blocks)))
         else:
-            parts.append(nn.Sequential(_Matrix(_first(part), SHUFFLED[f"body.{place}.0"])))
+            layer, side = _first(part), SHUFFLED[f"body.{place}.0"]
+            kind = _ByteMatrix if isinstance(layer, ByteConv2d) else _Matrix
+            parts.append(nn.Sequential(kind(layer, side)))
     return nn.Sequential(*parts)
 
 
@@ -128,7 +147,7 @@ def _first(part: nn.Sequential) -> nn.Conv2d:
 def _through(body: nn.Sequential, x: Tensor) -> Tensor:
     for part in body:
         x = part(x)
-        if isinstance(part, nn.Sequential) and isinstance(part[0], _Matrix):
+        if isinstance(part, nn.Sequential) and isinstance(part[0], _Matrix | _ByteMatrix):
             x = _enlarged(x, 2)
     return x
 
@@ -220,6 +239,32 @@ class _Integers(nn.Module):
         return _onnx("DequantizeLinear", inputs, torch.float32, self.bias.shape, axis=0)
 
 
+class _ByteMatrix(_Integers):
+    """`_Matrix` of a calibrated `ByteConv2d`, in units of what it reaches."""
+
+    def __init__(self, layer: nn.Conv2d, side: int) -> None:
+        order = by_pixel(layer.out_channels, side)
+        super().__init__(layer.weight[order], _bias(layer)[order], POINTWISE, 1 / SIGNED, 1)
+        assert isinstance(layer, ByteConv2d) and layer.reach is not None
+        assert bool((layer.reach == 1).all())
+        self.signed, self.middle = _kept(torch.tensor(1 / SIGNED)), _kept(_byte(128))
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, h, w, c = x.shape
+        x = _quantised(x.reshape(h * w, c), self.signed, self.middle)
+        x = _dequantised(x, self.signed, self.middle)
+        return torch.addmm(self.offset(), x, self.weight()).reshape(1, h, w, -1)
+
+    def product(self, x: Tensor, inputs: slice) -> Tensor:
+        """Of some inputs, ``inputs positions``, and without the bias: ``positions outputs``."""
+        x = _quantised(x, self.signed, self.middle).T
+        x = _dequantised(x, self.signed, self.middle)
+        whole = self.integers[inputs]
+        kinds = (whole, self.scale, self.zeros)
+        weight = _onnx("DequantizeLinear", kinds, torch.float32, whole.shape, axis=1)
+        return torch.matmul(x, weight)
+
+
 class _Bytes(nn.Module):
     """A calibrated `InvertedResidual` on ``1 h w c``, in units of what it reaches."""
 
@@ -287,22 +332,24 @@ def _onnx(name: str, inputs: tuple, kind: torch.dtype, shape: torch.Size, **attr
     return torch.onnx.ops.symbolic(name, inputs, {**attrs}, dtype=kind, shape=shape)
 
 
-def parameter(name: str, read: Callable[[str], NDArray]) -> NDArray:
+def parameter(name: str, read: Callable[[str], NDArray], has: Callable[[str], bool]) -> NDArray:
     """A parameter of a network by its name there, out of what its form stores.
 
     Arguments:
-        read: a stored weight by its name in the form.
+        read: a stored weight by its name in the form; ``has``: whether there is one.
     """
     layer, _, kind = name.rpartition(".")
     which = layer.rpartition(".")[2]
-    if which in WEIGHTS:
-        if which == "narrow":
-            matrix = read(f"{layer}.integers") * read(f"{layer}.scale")
-            return matrix.T[:, :, None, None]
+    if which in WEIGHTS and which != "narrow":
         if kind == "bias":
             return read(name) * read(f"{layer}.bias_scale")
         return read(f"{layer}.integers") * read(f"{layer}.scale")[:, None, None, None]
-    values = read(name).astype(np.float32)
+    if not has(f"{layer}.integers"):
+        values = read(name).astype(np.float32)
+    elif kind == "bias":
+        values = read(name) * read(f"{layer}.bias_scale")
+    else:
+        values = read(f"{layer}.integers") * read(f"{layer}.scale")
     if kind != "table":
         values = values.T[:, :, None, None] if kind == "weight" else values
         values = values[np.argsort(by_pixel(len(values), SHUFFLED.get(layer, 1)))]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.autoencoder import Autoencoder
-from ..models.inverted import InvertedResidual
+from ..models.inverted import ByteConv2d, InvertedResidual
 
 __all__ = ["in_units_of_reach"]
 
@@ -46,7 +46,10 @@ def in_units_of_reach(model: Autoencoder) -> Autoencoder:
         blocks = [block for block in trunk.blocks if isinstance(block, InvertedResidual)]
         if not blocks:
             continue
-        reach = torch.stack([block.reaches()[0].flatten() for block in blocks]).amax(0)
+        reaches = [block.reaches()[0].flatten() for block in blocks]
+        bytewise = [layer for layer in trunk.readers if isinstance(layer, ByteConv2d)]
+        reaches += [layer.reach for layer in bytewise if layer.reach is not None]
+        reach = torch.stack(reaches).amax(0)
         for layer in trunk.makers:
             weight, bias = _of(layer)
             each = reach.repeat_interleave(len(weight) // len(reach))
@@ -59,6 +62,8 @@ def in_units_of_reach(model: Autoencoder) -> Autoencoder:
             _rescale(block, reach)
         for layer in trunk.readers:
             _of(layer)[0].mul_(reach[:, None, None])
+        for layer in bytewise:
+            layer.reach = torch.ones_like(reach)
     return model
 
 

@@ -28,11 +28,11 @@ import math
 from dataclasses import dataclass
 
 import torch
-from compressai.entropy_models import EntropyBottleneck, GaussianConditional
+from compressai.entropy_models import EntropyBottleneck
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .inverted import InvertedResidual
+from .inverted import ByteConv2d, InvertedResidual
 from .layers import (
     Block,
     IntConv2d,
@@ -43,11 +43,10 @@ from .layers import (
     cosine_split,
     round_ste,
 )
+from .residuals import LOG_STEP, ROWS, SIGMA_MIN, Residuals
 
 __all__ = ["Autoencoder", "AutoencoderConfig", "mix_of"]
 
-SIGMA_MIN, SIGMA_MAX, ROWS = 0.10, 100.0, 64
-LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (ROWS - 1)
 Z_MAX = 63  # symbols of z are clipped to this; the integer networks' bounds rest on it
 R_MAX = 15  # residuals of pass 1 are clipped to this where pass 2's index network sees them
 
@@ -63,8 +62,9 @@ class AutoencoderConfig:
     ea: tuple[int, int, int] = (64, 192, 320)  # encoder widths at 1/4, 1/8, 1/16
     na: tuple[int, int, int] = (2, 3, 2)  # encoder blocks there
     es: tuple[int, int] = (48, 128)  # decoder widths at 1/4 and 1/8; at 1/16 it has y's
-    hs: tuple[int, int, int] = (160, 384, 48)  # hidden widths of its blocks at 1/4, 1/8, 1/16
-    ns: tuple[int, int, int] = (2, 2, 2)
+    h4: tuple[int, ...] = (96, 160)  # hidden widths of its blocks at 1/4
+    h8: tuple[int, ...] = (352, 352)
+    h16: tuple[int, ...] = (48,)
     mean: int = 192  # width of the mean networks
     context: int = 256
     # widths of the integer networks: pass 1's wide and narrow layers, and pass 2's
@@ -97,8 +97,8 @@ def blocks(channels: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(Block(channels, start=0.0) for _ in range(count)))
 
 
-def lean_blocks(channels: int, hidden: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(InvertedResidual(channels, hidden) for _ in range(count)))
+def lean_blocks(channels: int, hidden: tuple[int, ...]) -> nn.Sequential:
+    return nn.Sequential(*(InvertedResidual(channels, width) for width in hidden))
 
 
 def set_linear(layer: nn.Module, matrix: Tensor) -> None:
@@ -189,7 +189,8 @@ class HyperMean(nn.Module):
         self.film = RungTable(c.rungs, m)
         self.stem = nn.Conv2d(c.z, m, 1)
         small, large = InvertedResidual(m, m), InvertedResidual(m, m)
-        self.body = nn.Sequential(up(m, m), small, up(m, m), large)
+        second = nn.Sequential(ByteConv2d(m, 4 * m, 1), nn.PixelShuffle(2))
+        self.body = nn.Sequential(up(m, m), small, second, large)
         self.out = PreciseConv2d(m, c.y, 1)
         self.log_scale = RungTable(c.rungs, c.z, -math.log(2.0))
 
@@ -205,8 +206,8 @@ class ContextMean(nn.Module):
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
         k = c.context
-        self.y_in = nn.Conv2d(c.y, k, 1)
-        self.f_in = nn.Conv2d(c.mean, k, 1)
+        self.y_in = ByteConv2d(c.y, k, 1)
+        self.f_in = ByteConv2d(c.mean, k, 1)
         self.body = InvertedResidual(k, k + k // 2)
         self.out = PreciseConv2d(k, c.y, 1)
 
@@ -263,8 +264,8 @@ class Synthesis(nn.Module):
         self.log_gain = RungTable(c.rungs, c.y, -first_gain(c, 0.5))
         self.film = RungTable(c.rungs, c.y)
         first, second = up(c.y, b), up(b, a)
-        parts = [lean_blocks(*part) for part in zip((a, b, c.y), c.hs, c.ns, strict=True)]
-        self.body = nn.Sequential(parts[2], first, parts[1], second, parts[0])
+        coarse, middle, fine = lean_blocks(c.y, c.h16), lean_blocks(b, c.h8), lean_blocks(a, c.h4)
+        self.body = nn.Sequential(coarse, first, middle, second, fine)
         self.tail = nn.Sequential(PreciseConv2d(a, 48, 1), nn.PixelShuffle(4))
         with torch.no_grad():
             set_linear(first[0], cosine_split(8, min(b, 192), min(c.y, 768))[1])
@@ -289,7 +290,8 @@ class Autoencoder(nn.Module):
         self.g_s = Synthesis(c)
         self.prior_z = EntropyBottleneck(c.banks * c.z, init_scale=2.0)
         self.bank_logits = RungTable(c.rungs, c.banks)
-        self.gaussian = GaussianConditional(None)
+        self.residuals = Residuals()
+        self.precise = False  # train in float32
         with torch.no_grad():  # rows that fit the cosine transform, where training starts
             rows = (first_gain(c, 1.0) - math.log(SIGMA_MIN)) / LOG_STEP
             rows = torch.clamp(rows, 0, ROWS - 1)
@@ -323,25 +325,20 @@ class Autoencoder(nn.Module):
             best = -torch.logsumexp(-total, 1)
         return best.sum((1, 2)) / math.log(2), chosen
 
-    def bits_y(self, residual: Tensor, index: Tensor) -> Tensor:
-        """Bits per element under a zero-mean Gaussian of the row's width, log-spaced rows."""
-        sigma = SIGMA_MIN * torch.exp(index * LOG_STEP)
-        like = self.gaussian._likelihood(residual, sigma)
-        return -torch.log2(self.gaussian.likelihood_lower_bound(like))
-
     def forward(self, x: Tensor, t: Tensor) -> dict[str, Tensor]:
         """``x``: ``b 3 h w`` in 0..1 with sides that 64 divides; ``t``: ``b`` in 0..1.
 
-        Returns ``x_hat`` (0..1, not clipped), ``bits_y`` and ``bits_z`` per sample.
-        In training the rates see uniform noise and the pixels see rounded values. Out of
-        training the symbols come too (``z``, ``residual``, ``index``, and ``exact``, the residual
-        before rounding), for the tables of an export.
+        Returns ``x_hat`` (0..1, not clipped), ``bits_y`` and ``bits_z`` per sample. Where no
+        gradients are wanted the symbols come too (``z``, the ``choice`` of a bank, ``residual``,
+        ``index``), for the tables of an export.
         """
         mix = mix_of(t, self.config.rungs)
-        amp = torch.autocast(x.device.type, torch.bfloat16, enabled=self.training)
+        fast = self.training and not self.precise
+        amp = torch.autocast(x.device.type, torch.bfloat16, enabled=fast)
         with amp:
             y = self.g_a(x - 0.5, mix)
             z = self.h_a(y, mix).float()
+        learns = y.requires_grad  # the encoder does
         z_hat = round_ste(torch.clamp(z, -Z_MAX, Z_MAX))
         bits_z, choice = self.bits_z(z if self.training else z_hat, mix, soft=self.training)
         index1, features_i = self.h_i(z_hat, mix)
@@ -350,7 +347,8 @@ class Autoencoder(nn.Module):
         gain = torch.exp(self.g_a.log_gain(mix * (1 / 256)))
         mean1 = mean1.float() * gain
         first = self.checkerboard(y)
-        r1 = round_ste(y - mean1) * first
+        r1, bits1 = self.residuals(y - mean1, index1, learns)
+        r1 = r1 * first
         y1 = (mean1 + r1) * first
         magnitude = torch.clamp(r1.abs(), max=R_MAX)
         index2 = self.c_i(magnitude, features_i, mix)
@@ -358,21 +356,14 @@ class Autoencoder(nn.Module):
         with amp:
             mean2 = self.c_m(y1 * inverse, features)
         mean2 = mean2.float() * gain
-        r2 = round_ste(y - mean2) * (1 - first)
+        r2, bits2 = self.residuals(y - mean2, index2, learns)
+        r2 = r2 * (1 - first)
         y_hat = y1 + (mean2 + r2) * (1 - first)
-        index = torch.where(first > 0, index1, index2)
-        exact = y - torch.where(first > 0, mean1, mean2)
-        residual = exact + torch.rand_like(exact) - 0.5 if self.training else r1 + r2
-        bits_y = self.bits_y(residual, index).sum((1, 2, 3))
+        bits_y = torch.where(first > 0, bits1, bits2).sum((1, 2, 3))
         with amp:
             x_hat = self.g_s(y_hat, mix).float() + 0.5
         out = {"x_hat": x_hat, "bits_y": bits_y, "bits_z": bits_z}
-        if not self.training:
-            out |= {
-                "z": z_hat,
-                "choice": choice,
-                "residual": residual,
-                "index": index,
-                "exact": exact,
-            }
+        if not torch.is_grad_enabled():
+            index = torch.where(first > 0, index1, index2)
+            out |= {"z": z_hat, "choice": choice, "residual": r1 + r2, "index": index}
         return out

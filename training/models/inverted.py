@@ -8,18 +8,21 @@ Reference:
     integer-arithmetic-only inference" (arXiv 1712.05877): training that sees the rounding.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .layers import Residual, round_ste
 
-__all__ = ["SIGNED", "UNSIGNED", "WEIGHTS", "InvertedResidual", "calibrate"]
+__all__ = ["SIGNED", "UNSIGNED", "WEIGHTS", "ByteConv2d", "InvertedResidual", "calibrate"]
 
 SIGNED, UNSIGNED = 127, 255  # steps from zero to the largest value of what layers see
 # Of weights, half as many: where a processor lacks instructions for bytes, pairs of products are
 # added in 16 bits, and two of 255 * 127 would not fit.
 WEIGHTS = {"widen": 63, "depthwise": 127, "narrow": 63}
+POINTWISE = 63  # those of a `ByteConv2d`
 REACH = 0.9999  # of a channel's values are not clipped
 
 
@@ -77,12 +80,8 @@ class InvertedResidual(Residual):
     def measured(self, x: Tensor) -> Tensor:
         """The reach that suits ``x``."""
         wide = F.conv2d(x, self.seen("widen"), self.widen.bias)
-        found = []
-        for values in (x.abs(), wide.abs(), F.relu(self.depthwise(wide))):
-            flat = values.float().transpose(0, 1).flatten(1)
-            rank = max(1, round(REACH * flat.shape[1]))
-            found.append(flat.kthvalue(rank, dim=1).values)
-        reach = torch.cat(found)
+        seen = x, wide, F.relu(self.depthwise(wide))
+        reach = torch.cat([reach_of(values) for values in seen])
         return reach.clamp(min=1e-3 * float(reach.median()) + 1e-12)
 
     def _narrow(self) -> Tensor:
@@ -105,6 +104,45 @@ class InvertedResidual(Residual):
             self.depthwise.bias[dead] = 0
 
 
+class ByteConv2d(nn.Conv2d):
+    """A 1x1 convolution that computes in 8 bits once `calibrate` has set ``reach``.
+
+    For where an error of half a percent does no harm: in the nets of means, which residuals make
+    up for.
+    """
+
+    def __init__(self, channels: int, out: int, kernel: int = 1) -> None:
+        super().__init__(channels, out, kernel)
+        self.register_buffer("reach", None)
+        self.reach: Tensor | None
+
+    def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, state: dict[str, Any], prefix: str, *rest: Any
+    ) -> None:
+        found = state.get(f"{prefix}reach")
+        self.reach = None if found is None else torch.empty_like(found)
+        super()._load_from_state_dict(state, prefix, *rest)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.reach is None:
+            return super().forward(input)
+        reach = self.reach[None, :, None, None]
+        x = rounded(input / reach, SIGNED, -1.0) * (1 / SIGNED)
+        return F.conv2d(x, rounded_rows(self.weight * reach, POINTWISE), self.bias)
+
+    @torch.no_grad()
+    def measured(self, x: Tensor) -> Tensor:
+        """The reach that suits ``x``."""
+        reach = reach_of(x)
+        return reach.clamp(min=1e-3 * float(reach.median()) + 1e-12)
+
+
+def reach_of(x: Tensor) -> Tensor:
+    """By channel, what all absolute values but a few are below."""
+    flat = x.abs().float().transpose(0, 1).flatten(1)
+    return flat.kthvalue(max(1, round(REACH * flat.shape[1])), dim=1).values
+
+
 def rounded(x: Tensor, steps: int, low: float) -> Tensor:
     """``x``, clipped to ``low..1``, in whole steps of which there are ``steps`` from 0 to 1."""
     return round_ste(torch.clamp(x.float(), low, 1.0) * steps)
@@ -118,17 +156,17 @@ def rounded_rows(weight: Tensor, steps: int) -> Tensor:
 
 @torch.no_grad()
 def calibrate(network: nn.Module, inputs: list[tuple[Tensor, ...]]) -> None:
-    """Lets the blocks of ``network`` compute in 8 bits, by what they see for ``inputs``.
+    """Lets parts of ``network`` compute in 8 bits, by what they see for ``inputs``.
 
-    Blocks that do already are left as they are. Those in a row see nearly the same and share the
+    Those that do already are left as they are. Blocks in a row see nearly the same and share the
     reach of it.
     """
-    seen: dict[InvertedResidual, Tensor] = {}
+    seen: dict[InvertedResidual | ByteConv2d, Tensor] = {}
     handles = []
     for block in network.modules():
-        if isinstance(block, InvertedResidual) and block.reach is None:
+        if isinstance(block, InvertedResidual | ByteConv2d) and block.reach is None:
 
-            def note(block: InvertedResidual, arguments: tuple[Tensor, ...]) -> None:
+            def note(block: InvertedResidual | ByteConv2d, arguments: tuple[Tensor, ...]) -> None:
                 reach = block.measured(arguments[0])
                 seen[block] = torch.maximum(seen.get(block, reach), reach)
 

@@ -1,0 +1,101 @@
+"""What the default codec's encoder makes of residuals, in training and in the codec."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs torch: pip install 'gencodec[train]'")
+
+from types import SimpleNamespace  # noqa: E402
+from typing import Any  # noqa: E402
+
+from gencodec.codec.schemes.latents import _quantise  # noqa: E402
+from gencodec.codec.schemes.side import BIT_WORTH, QUANTISE_MAX, thresholds  # noqa: E402
+from gencodec.training.models.inverted import ByteConv2d, calibrate  # noqa: E402
+from gencodec.training.models.residuals import QUIET, ROWS, Residuals, width  # noqa: E402
+
+
+def some(count: int = 20_000) -> tuple[Any, Any]:
+    """Residuals of the widths of their rows, and those rows."""
+    random = torch.Generator().manual_seed(3)
+    rows = torch.randint(0, ROWS, (count,), generator=random).float()
+    return torch.randn(count, generator=random) * width(rows), rows
+
+
+def test_the_choice_is_the_cheaper_of_the_two_nearest_sizes() -> None:
+    random = np.random.default_rng(1)
+    bits = np.cumsum(random.uniform(0, 4, (5, QUANTISE_MAX + 1)), 1).astype(np.float32)
+    at = thresholds(bits)
+    rows = random.integers(0, 5, 5000)
+    distance = random.uniform(0, QUANTISE_MAX + 0.4, rows.size).astype(np.float32)
+    nearest = np.floor(distance + 0.5).astype(int)
+    below = np.maximum(nearest - 1, 0)
+    cost = (distance - nearest) ** 2 + BIT_WORTH * bits[rows, nearest]
+    cost_below = (distance - below) ** 2 + BIT_WORTH * bits[rows, below]
+    clear = np.abs(cost - cost_below) > 1e-4
+    chosen = nearest - (distance < at[rows, nearest])
+    assert np.array_equal(chosen[clear], np.where(cost_below < cost, below, nearest)[clear])
+    assert (chosen < nearest).any()
+
+
+def test_training_rounds_as_the_codec_does() -> None:
+    residuals = Residuals()
+    exact, rows = some()
+    side: Any = SimpleNamespace(tables={"threshold": residuals.thresholds.numpy()})
+    wanted = _quantise(exact.numpy(), rows.numpy().astype(np.uint8), side)
+    wanted[rows.numpy() <= QUIET] = 0
+    with torch.no_grad():
+        values, bits = residuals(exact, rows, False)
+    assert np.array_equal(values.numpy(), wanted)
+    assert (bits[rows <= QUIET] == 0).all()
+    assert (values.abs() < torch.floor(exact.abs() + 0.5)).any()
+
+
+def test_probabilities_sum_to_one() -> None:
+    residuals = Residuals()
+    rows = torch.arange(0, 45).float()
+    size = torch.arange(0, 60).float()
+    mass = 2 ** -residuals.bits(size[None].expand(45, -1), rows[:, None].expand(-1, 60))
+    torch.testing.assert_close(mass[:, 0] + 2 * mass[:, 1:].sum(1), torch.ones(45))
+
+
+def test_bits_are_about_those_of_noise_in_wide_rows() -> None:
+    residuals = Residuals()
+    exact, rows = some()
+    wide = rows > 40
+    with torch.enable_grad():
+        hard = residuals(exact, rows, False)[1][wide].mean()
+        noisy = residuals(exact, rows, True)[1][wide].mean()
+    assert abs(float(hard - noisy)) < 0.02
+
+
+def test_what_learns_from_what() -> None:
+    """An encoder from noise; once it stands still, means from noise and rows from symbols."""
+    residuals = Residuals()
+    exact, rows = some()
+    rows = rows.clamp(min=QUIET + 1)
+    for learns in (True, False):
+        seen = exact.clone().requires_grad_(), rows.clone().requires_grad_()
+        values, bits = residuals(*seen, learns)
+        bits.sum().backward()
+        assert all(part.grad is not None and part.grad.abs().sum() > 0 for part in seen)
+        torch.testing.assert_close(values, values.round())
+    values = residuals(seen[0], torch.full_like(rows, QUIET), False)[0]
+    assert not values.any() and not torch.autograd.grad(values.sum(), seen[0])[0].any()
+
+
+def test_a_layer_in_bytes_is_near_to_the_layer() -> None:
+    torch.manual_seed(2)
+    layer = ByteConv2d(24, 40)
+    x = torch.randn(2, 24, 16, 16) * torch.linspace(0.1, 9, 24)[None, :, None, None]
+    with torch.no_grad():
+        wanted = layer(x)
+        calibrate(layer, [(x,)])
+        gap = layer(x) - wanted
+    assert layer.reach is not None and layer.reach.shape == (24,)
+    assert 0 < gap.square().mean() < 1e-3 * wanted.square().mean()
+    y = layer(x.requires_grad_())
+    y.square().sum().backward()
+    assert layer.weight.grad is not None and (layer.weight.grad != 0).all()
+    copy = ByteConv2d(24, 40)
+    copy.load_state_dict(layer.state_dict())
+    assert torch.equal(copy(x), y)
