@@ -306,27 +306,26 @@ class Decoder:
         result = np.zeros(rows.size, np.int32)
         if not groups:
             return result, order
-        blocks = [tables.in_blocks(row, end - start) for row, start, end in groups]
-        masks, moves, quiet, other, places = [], [], [], [], []
+        masks, moves, places = [], [], []
+        quiet, other = [], []  # rows in blocks and others, each with its values' places in it
         padded = 0  # places of the rows in blocks so far, made up to whole blocks
-        for (row, start, end), in_blocks in zip(groups, blocks, strict=True):
-            if in_blocks:
+        for row, start, end in groups:
+            if tables.in_blocks(row, end - start):
                 mask, entry = self._take_blocks(row, end - start, tables)
                 masks.append(mask)
                 moves.append(start - padded)
-                quiet.append(entry)
+                quiet.append((row, entry))
                 padded += BLOCK * mask.size
             else:
-                other.append(self._decode(tables.model(row), end - start))
+                other.append((row, self._decode(tables.model(row), end - start)))
                 places.append(order[start:end])
         if masks:
             loud = np.flatnonzero(np.unpackbits(np.concatenate(masks)).view(np.bool_))
-            loud += np.repeat(moves, [entry.size for entry in quiet])
+            loud += np.repeat(moves, [entry.size for _, entry in quiet])
             places.insert(0, order[loud])
-        found, loud = quiet + other, np.concatenate(places)
-        entry, counts = np.concatenate(found), [part.size for part in found]
-        numbers = sorted(range(len(groups)), key=lambda number: not blocks[number])  # as in `found`
-        used = [groups[number][0] for number in numbers]
+        used, found = zip(*quiet, *other, strict=True)
+        loud, entry = np.concatenate(places), np.concatenate(found)
+        used, counts = list(used), [part.size for part in found]
         result[loud] = entry + np.repeat(tables.low[used].astype(np.int32), counts)
         outside = entry == np.repeat(tables.sizes[used] - 1, counts)
         if outside.any():

@@ -70,8 +70,9 @@ def encode_segment(y: Floats, encoder: Model, side: Side) -> tuple[bytes, float]
         residuals.append(values)
         if number == 0:
             loud = np.flatnonzero(values != 0)
-            mean[places[loud]] += side.shifted(values[loud], rows[loud])
-            index, later = side.second(places[loud], values[loud], mean, exact, features[0], both)
+            places, symbols = places[loud], values[loud]
+            mean[places] += side.shifted(symbols, rows[loud])
+            index, later = side.second(places, symbols, mean, exact, features[0], both)
         coder.put(values, rows, tables["y"])
     check = _checksum(choice.ravel(), z.ravel(), *residuals)
     return check + coder.finish(), coder.bits

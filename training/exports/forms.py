@@ -230,9 +230,11 @@ class _Integers(nn.Module):
             self.bias = _kept(torch.round(bias / unit).to(torch.int32))
             self.bias_scale = _kept(unit)
 
-    def weight(self) -> Tensor:
-        inputs = (self.integers, self.scale, self.zeros)
-        return _onnx("DequantizeLinear", inputs, torch.float32, self.integers.shape, axis=self.axis)
+    def weight(self, rows: slice | None = None) -> Tensor:
+        """All of it, or some rows of the stored integers."""
+        whole = self.integers if rows is None else self.integers[rows]
+        inputs = (whole, self.scale, self.zeros)
+        return _onnx("DequantizeLinear", inputs, torch.float32, whole.shape, axis=self.axis)
 
     def offset(self) -> Tensor:
         inputs = (self.bias, self.bias_scale)
@@ -259,10 +261,7 @@ class _ByteMatrix(_Integers):
         """Of some inputs, ``inputs positions``, and without the bias: ``positions outputs``."""
         x = _quantised(x, self.signed, self.middle).T
         x = _dequantised(x, self.signed, self.middle)
-        whole = self.integers[inputs]
-        kinds = (whole, self.scale, self.zeros)
-        weight = _onnx("DequantizeLinear", kinds, torch.float32, whole.shape, axis=1)
-        return torch.matmul(x, weight)
+        return torch.matmul(x, self.weight(inputs))
 
 
 class _Bytes(nn.Module):

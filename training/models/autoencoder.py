@@ -89,8 +89,8 @@ def down_overlapping(cin: int, cout: int) -> PreciseConv2d:
     return PreciseConv2d(cin, cout, 4, stride=2, padding=1)
 
 
-def up(cin: int, cout: int) -> nn.Sequential:
-    return nn.Sequential(PreciseConv2d(cin, 4 * cout, 1), nn.PixelShuffle(2))
+def up(cin: int, cout: int, kind: type[nn.Conv2d] = PreciseConv2d) -> nn.Sequential:
+    return nn.Sequential(kind(cin, 4 * cout, 1), nn.PixelShuffle(2))
 
 
 def blocks(channels: int, count: int) -> nn.Sequential:
@@ -189,8 +189,7 @@ class HyperMean(nn.Module):
         self.film = RungTable(c.rungs, m)
         self.stem = nn.Conv2d(c.z, m, 1)
         small, large = InvertedResidual(m, m), InvertedResidual(m, m)
-        second = nn.Sequential(ByteConv2d(m, 4 * m, 1), nn.PixelShuffle(2))
-        self.body = nn.Sequential(up(m, m), small, second, large)
+        self.body = nn.Sequential(up(m, m), small, up(m, m, ByteConv2d), large)
         self.out = PreciseConv2d(m, c.y, 1)
         self.log_scale = RungTable(c.rungs, c.z, -math.log(2.0))
 
