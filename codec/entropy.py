@@ -83,6 +83,8 @@ class Tables:
             raise ValueError("the frequency tables are not rows of positive integers of one sum")
         self.frequencies = flat
         self.starts = ends - self.sizes
+        self.first = self.low.astype(np.int32)
+        self.last = (self.low + self.sizes - 1).astype(np.int32)  # stands for the escape
         self.lowest = self.low.tolist()  # as plain numbers, for loops over rows
         self.bits = -np.log2(flat / total).astype(np.float32)
         inside = (self.low <= 0) & (self.low + self.sizes - 1 > 0)
@@ -175,11 +177,10 @@ def _groups(rows: Ints) -> tuple[Places, list[tuple[int, int, int]]]:
     if rows.dtype != np.uint8:
         small = rows.astype(np.uint8 if rows.size == 0 or rows.max() < 256 else np.uint16)
     order = np.argsort(small, kind="stable")  # a radix sort for these types
-    counts = np.bincount(small)
-    ends = counts.cumsum()
-    used = np.flatnonzero(counts)
-    starts = (ends - counts)[used].tolist()
-    return order, list(zip(used.tolist(), starts, ends[used].tolist(), strict=True))
+    ordered = small.take(order)
+    starts = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist()]
+    used = ordered[starts].tolist() if rows.size else []
+    return order, list(zip(used, starts, [*starts[1:], rows.size], strict=False))
 
 
 def _uniform(size: int) -> object:
@@ -291,10 +292,10 @@ class Decoder:
 
     def take_loud(
         self, rows: Ints, tables: Tables, turn: AbstractContextManager | None = None
-    ) -> tuple[NDArray[np.int32], Places]:
-        """The same, and the places of all values that are not zero, and of some that are.
+    ) -> tuple[NDArray[np.int32], Places, NDArray[np.int32]]:
+        """The same; the places of all values that are not zero, and of some that are; and those.
 
-        They are in no order.
+        Places are in no order.
         """
         order, groups = _groups(rows)
         with turn or nullcontext():
@@ -302,10 +303,10 @@ class Decoder:
 
     def _take(
         self, rows: Ints, tables: Tables, order: Places, groups: list[tuple[int, int, int]]
-    ) -> tuple[NDArray[np.int32], Places]:
+    ) -> tuple[NDArray[np.int32], Places, NDArray[np.int32]]:
         result = np.zeros(rows.size, np.int32)
         if not groups:
-            return result, order
+            return result, order, result
         masks, moves, places = [], [], []
         quiet, other = [], []  # rows in blocks and others, each with its values' places in it
         padded = 0  # places of the rows in blocks so far, made up to whole blocks
@@ -315,35 +316,38 @@ class Decoder:
                 masks.append(mask)
                 moves.append(start - padded)
                 quiet.append((row, entry))
-                padded += BLOCK * mask.size
+                padded += BLOCK * len(mask)
             else:
                 other.append((row, self._decode(tables.model(row), end - start)))
                 places.append(order[start:end])
+        silent = 0  # values that are known not to be zero, the first ones
         if masks:
-            loud = np.flatnonzero(np.unpackbits(np.concatenate(masks)).view(np.bool_))
+            bits = np.frombuffer(b"".join(masks), np.uint8)
+            loud = np.flatnonzero(np.unpackbits(bits).view(np.bool_))
+            silent = loud.size
             loud += np.repeat(moves, [entry.size for _, entry in quiet])
-            places.insert(0, order[loud])
-        used, found = zip(*quiet, *other, strict=True)
-        loud, entry = np.concatenate(places), np.concatenate(found)
-        used, counts = list(used), [part.size for part in found]
-        result[loud] = entry + np.repeat(tables.low[used].astype(np.int32), counts)
-        outside = entry == np.repeat(tables.sizes[used] - 1, counts)
-        if outside.any():
+            places.insert(0, order.take(loud))
+        used, found = (list(part) for part in zip(*quiet, *other, strict=True))
+        counts = [part.size for part in found]
+        loud, symbols = np.concatenate(places), np.concatenate(found)
+        symbols += np.repeat(tables.first[used], counts)
+        symbols[:silent] += symbols[:silent] >= 0
+        outside = np.flatnonzero(symbols == np.repeat(tables.last[used], counts))
+        if outside.size:
             escaped = loud[outside]
-            escaped = escaped[np.lexsort((escaped, rows[escaped]))]  # as they were written
-            result[escaped] = self._escaped(rows[escaped], tables)
-        return result, loud
+            escaped = outside[np.lexsort((escaped, rows[escaped]))]  # as they were written
+            symbols[escaped] = self._escaped(rows[loud[escaped]], tables)
+        result[loud] = symbols
+        return result, loud, symbols
 
-    def _take_blocks(
-        self, row: int, count: int, tables: Tables
-    ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        """Of values of a quiet row: which are not zero, in bits, and the places of those in it."""
-        zero, (masks, rest) = -tables.lowest[row], tables.block_models(row)
-        mask = self._decode(masks, -(-count // BLOCK)).astype(np.uint8)
+    def _take_blocks(self, row: int, count: int, tables: Tables) -> tuple[bytes, NDArray[np.int32]]:
+        """Of values of a quiet row: which are not zero, in bits, and the places of those in it,
+        zero left out."""
+        masks, rest = tables.block_models(row)
+        mask = self._decode(masks, -(-count // BLOCK)).astype(np.uint8).tobytes()
         if count % BLOCK and mask[-1] & (2**BLOCK - 1 >> count % BLOCK):
             raise FormatError("the entropy-coded stream is damaged.")
-        entry = self._decode(rest, int(ONES[mask].sum()))
-        return mask, entry + (entry >= zero)
+        return mask, self._decode(rest, int.from_bytes(mask, "big").bit_count())
 
     def take_each(self, frequencies: Ints) -> NDArray[np.int32]:
         """The next values, each under its own row of ``frequencies``, as `Encoder.put_each`."""
@@ -353,11 +357,10 @@ class Decoder:
         length = self._decode(_uniform(LENGTH_CLASSES), rows.size)
         below = self._decode(_uniform(2), rows.size) == 1
         distance = np.zeros(rows.size, np.int64)
-        for bits in range(1, LENGTH_CLASSES):
+        for bits in sorted(set(length.tolist()) - {0}):
             chosen = length == bits
-            if chosen.any():
-                rest = self._decode(_uniform(2**bits), int(chosen.sum()))
-                distance[chosen] = rest.astype(np.int64) + 2**bits - 1
+            rest = self._decode(_uniform(2**bits), int(chosen.sum()))
+            distance[chosen] = rest.astype(np.int64) + 2**bits - 1
         low = tables.low[rows]
         return np.where(below, low - 1 - distance, low + tables.sizes[rows] - 1 + distance)
 

@@ -82,6 +82,12 @@ def load(path: str | PathLike[str]) -> Model:
 
 
 @cache
+def _load_shipped(name: str) -> Model:
+    """A file of ``pretrained/``, which is not looked for again: it does not change."""
+    return load(PRETRAINED / name)
+
+
+@cache
 def shipped() -> dict[str, dict]:
     """The table of shipped models: scheme -> {default, encoder, decoders}; the denoiser: {file}.
 
@@ -121,8 +127,8 @@ def default_pair(
                     f"The codec {scheme} has no model tuned for {tune}; leave out tune."
                 )
             chosen = entry["tuned"][tune]
-        decoder = load(PRETRAINED / entry["decoders"][chosen["default"]]["file"])
-        return load(PRETRAINED / chosen["encoder"]) if "encoder" in chosen else decoder, decoder
+        decoder = _load_shipped(entry["decoders"][chosen["default"]]["file"])
+        return _load_shipped(chosen["encoder"]) if "encoder" in chosen else decoder, decoder
     if tune is not None:
         raise InputError("A model file is tuned as it was trained; leave out tune, or the model.")
     given = load(path)
@@ -149,7 +155,7 @@ def default_single(scheme: str, path: str | PathLike[str] | None = None) -> Mode
                 f"This version ships no model for the {scheme}; pass --model FILE, a "
                 f"{scheme}-*.onnx that 'gencodec export' wrote."
             )
-        return load(PRETRAINED / entry["file"])
+        return _load_shipped(entry["file"])
     given = load(path)
     if given.file.scheme != scheme:
         raise ModelError(f"{given.path.name} is a model of {given.file.scheme}, not {scheme}.")
@@ -179,4 +185,4 @@ def decoder_for(scheme: str, wanted: bytes, path: str | PathLike[str] | None = N
             f"The file was written with decoder {title}, which this version does not have; "
             "install a newer gencodec or pass --model FILE."
         )
-    return load(PRETRAINED / entry["file"])
+    return _load_shipped(entry["file"])

@@ -77,11 +77,12 @@ def test_rows_in_blocks_among_others_and_where_values_are_not_zero() -> None:
     coder = Encoder()
     coder.put(values, rows, tables)
     reader = Decoder(coder.finish())
-    got, loud = reader.take_loud(rows, tables)
+    got, loud, symbols = reader.take_loud(rows, tables)
     reader.finish()
     assert np.array_equal(got, values)
     assert loud.size == np.unique(loud).size < rows.size
     assert np.isin(np.flatnonzero(values), loud).all()
+    assert np.array_equal(symbols, values[loud])
 
 
 def test_a_block_that_reaches_beyond_the_last_value_is_damage() -> None:

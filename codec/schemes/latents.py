@@ -71,7 +71,7 @@ def encode_segment(y: Floats, encoder: Model, side: Side) -> tuple[bytes, float]
         if number == 0:
             loud = np.flatnonzero(values != 0)
             places, symbols = places[loud], values[loud]
-            mean[places] += side.shifted(symbols, rows[loud])
+            mean[places] += side.shifted(symbols, rows, loud)
             index, later = side.second(places, symbols, mean, exact, features[0], both)
         coder.put(values, rows, tables["y"])
     check = _checksum(choice.ravel(), z.ravel(), *residuals)
@@ -108,11 +108,11 @@ def decode_segment(data: bytes, h: int, w: int, side: Side) -> Floats:
     for number in range(2):
         places = np.flatnonzero(index > side.quiet)
         rows = index[places]
-        values, loud = coder.take_loud(rows, tables["y"], _turn(later))
+        values, loud, symbols = coder.take_loud(rows, tables["y"], _turn(later))
         residuals.append(values)
-        places, symbols = places[loud], values[loud]
+        places = places.take(loud)
         half, *features = later()
-        half[places] += side.shifted(symbols, rows[loud])
+        half[places] += side.shifted(symbols, rows, loud)
         halves.append(half)
         if number == 0:
             index, later = side.second(places, symbols, half, exact, features[0], both)

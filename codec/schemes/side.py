@@ -30,6 +30,7 @@ __all__ = [
     "thresholds",
 ]
 
+CHOICES_KEPT = 256  # qualities whose table for the choice of a prior is kept
 HELPERS = 4  # threads for networks that run beside entropy coding, for all pictures at once
 QUANTISE_MAX = 12  # residuals up to this are quantised with regard to their bits
 BIT_WORTH = 0.03  # squared steps that one bit is worth; found best on validation pictures
@@ -50,13 +51,7 @@ class Side:
         self.quiet: int = self.settings.get("quiet", 0)  # the last row that is not coded
         self.mix = mixing(ladder_position(self.settings["ladder"], quality), self.settings["rungs"])
         self.tables = _tables(decoder)
-        # The choice of a prior for z has its own table, mixed by integers like all else.
-        weights = self.mix.astype(np.int64)
-        choice = weights @ decoder.file.table("bank").astype(np.int64) // 256
-        choice[np.argmax(choice)] += 2**16 - 1 - choice.sum()
-        self.choice = Tables(
-            np.array([0]), np.array([choice.size + 1]), np.concatenate([choice, [1]])
-        )
+        self.choice = _choice(decoder, self.mix)
 
     def on(self, runtime: Runtime) -> "Side":
         """The same with its networks run elsewhere."""
@@ -125,8 +120,8 @@ class Side:
             return cache(lambda: self._half(role, grid, **feeds))
         return _helpers().submit(self._half, role, grid, **feeds).result
 
-    def shifted(self, values: NDArray[np.int32], rows: Rows) -> Floats:
-        """Residuals as they are added to the mean.
+    def shifted(self, values: NDArray[np.int32], rows: Rows, places: Places) -> Floats:
+        """Residuals, those in some places of ``rows``, as they are added to the mean.
 
         Models of the first kind move them a little towards zero, row by row; what is zero stays.
         """
@@ -134,7 +129,7 @@ class Side:
         if offsets is None:
             return values.astype(np.float32)
         signed = np.concatenate([-offsets[:, :0:-1], offsets], 1)  # for -2, -1, 0, 1 and 2
-        moved = signed.ravel()[rows.astype(np.int32) * 5 + np.clip(values + 2, 0, 4)]
+        moved = signed.ravel()[rows[places].astype(np.int32) * 5 + np.clip(values + 2, 0, 4)]
         return values.astype(np.float32) - moved
 
 
@@ -157,6 +152,20 @@ def _tables(decoder: Model) -> dict:
         made["threshold"] = thresholds(magnitude_bits(made["y"]))
         made["z_cost"] = _dense_cost(made["z"], decoder.file.settings["z_max"])
         decoder.cache["tables"] = made  # whole: other threads may be waiting for it
+    return made
+
+
+def _choice(decoder: Model, mix: NDArray[np.int32]) -> Tables:
+    """The table of the choice of a prior for ``z``: like all else mixed, by integers; kept."""
+    kept = decoder.cache.setdefault("choice", {})
+    made = kept.get(mix.tobytes())
+    if made is None:
+        row = mix.astype(np.int64) @ decoder.file.table("bank").astype(np.int64) // 256
+        row[np.argmax(row)] += 2**16 - 1 - row.sum()
+        made = Tables(np.array([0]), np.array([row.size + 1]), np.concatenate([row, [1]]))
+        if len(kept) >= CHOICES_KEPT:
+            kept.clear()
+        kept[mix.tobytes()] = made
     return made
 
 
