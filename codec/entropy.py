@@ -83,8 +83,7 @@ class Tables:
             raise ValueError("the frequency tables are not rows of positive integers of one sum")
         self.frequencies = flat
         self.starts = ends - self.sizes
-        self.first = self.low.astype(np.int32)
-        self.last = (self.low + self.sizes - 1).astype(np.int32)  # stands for the escape
+        self.last = self.low + self.sizes - 1  # of each row: the escape's place, as a value
         self.lowest = self.low.tolist()  # as plain numbers, for loops over rows
         self.bits = -np.log2(flat / total).astype(np.float32)
         inside = (self.low <= 0) & (self.low + self.sizes - 1 > 0)
@@ -167,7 +166,7 @@ def _distance(
     """How far outside its row each value lies (0 for the next one), and whether below."""
     low = tables.low[rows]
     below = values < low
-    over = values - (low + tables.sizes[rows] - 1)
+    over = values - tables.last[rows]
     return np.where(below, low - 1 - values, over).astype(np.int64), below
 
 
@@ -293,10 +292,8 @@ class Decoder:
     def take_loud(
         self, rows: Ints, tables: Tables, turn: AbstractContextManager | None = None
     ) -> tuple[NDArray[np.int32], Places, NDArray[np.int32]]:
-        """The same; the places of all values that are not zero, and of some that are; and those.
-
-        Places are in no order.
-        """
+        """The same; the places, in no order, of all values that are not zero and of some that are;
+        and the values in those places."""
         order, groups = _groups(rows)
         with turn or nullcontext():
             return self._take(rows, tables, order, groups)
@@ -330,9 +327,10 @@ class Decoder:
         used, found = (list(part) for part in zip(*quiet, *other, strict=True))
         counts = [part.size for part in found]
         loud, symbols = np.concatenate(places), np.concatenate(found)
-        symbols += np.repeat(tables.first[used], counts)
+        low, last = (part[used].astype(np.int32) for part in (tables.low, tables.last))
+        symbols += np.repeat(low, counts)
         symbols[:silent] += symbols[:silent] >= 0
-        outside = np.flatnonzero(symbols == np.repeat(tables.last[used], counts))
+        outside = np.flatnonzero(symbols == np.repeat(last, counts))
         if outside.size:
             escaped = loud[outside]
             escaped = outside[np.lexsort((escaped, rows[escaped]))]  # as they were written
@@ -361,8 +359,7 @@ class Decoder:
             chosen = length == bits
             rest = self._decode(_uniform(2**bits), int(chosen.sum()))
             distance[chosen] = rest.astype(np.int64) + 2**bits - 1
-        low = tables.low[rows]
-        return np.where(below, low - 1 - distance, low + tables.sizes[rows] - 1 + distance)
+        return np.where(below, tables.low[rows] - 1 - distance, tables.last[rows] + distance)
 
     def _decode(self, model: object, count: int | NDArray) -> NDArray[np.int32]:
         try:

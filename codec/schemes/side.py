@@ -157,15 +157,15 @@ def _tables(decoder: Model) -> dict:
 
 def _choice(decoder: Model, mix: NDArray[np.int32]) -> Tables:
     """The table of the choice of a prior for ``z``: like all else mixed, by integers; kept."""
-    kept = decoder.cache.setdefault("choice", {})
-    made = kept.get(mix.tobytes())
+    kept, name = decoder.cache.setdefault("choice", {}), mix.tobytes()
+    made = kept.get(name)
     if made is None:
         row = mix.astype(np.int64) @ decoder.file.table("bank").astype(np.int64) // 256
         row[np.argmax(row)] += 2**16 - 1 - row.sum()
         made = Tables(np.array([0]), np.array([row.size + 1]), np.concatenate([row, [1]]))
         if len(kept) >= CHOICES_KEPT:
             kept.clear()
-        kept[mix.tobytes()] = made
+        kept[name] = made
     return made
 
 
