@@ -161,6 +161,21 @@ def test_resume_goes_on_where_the_run_ended(folder: Path, trained: Path, tmp_pat
         train.run("autoencoder", folder, 5, tmp_path / "new", resume=True, overrides=TINY)
     with pytest.raises(InputError, match="optimizer=soap"):
         train.run("autoencoder", folder, 5, tmp_path, True, {**TINY, "optimizer": "adam"})
+    with pytest.raises(InputError, match="another network"):
+        train.run("autoencoder", folder, 5, tmp_path, True, {**TINY, "net.y": "24"})
+    (tmp_path / "checkpoint.pt").write_bytes((trained / "checkpoint.pt").read_bytes()[:-5000])
+    with pytest.raises(InputError, match="is damaged"):
+        train.run("autoencoder", folder, 5, tmp_path, True, TINY)
+
+
+def test_a_run_that_began_with_weights_resumes_without_them(
+    folder: Path, trained: Path, tmp_path: Path
+) -> None:
+    overrides, start = {**TINY, **SHORT, "steps": "2"}, trained / "weights.safetensors"
+    train.run("autoencoder", folder, 5, tmp_path, overrides=overrides, start=start)
+    train.run("autoencoder", folder, 5, tmp_path, resume=True, overrides=overrides)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [2, 4]
 
 
 def test_a_part_alone_can_be_trained(folder: Path, trained: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ one CPU core, under ``torchrun`` on several, or on GPUs.
 """
 
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, distributed
 
 from ..codec.errors import InputError
+from .checkpoint import read_checkpoint, save_checkpoint
 from .config import PRESETS, with_overrides
 from .data import Crops, load_pictures
 from .families import FAMILIES, Task
@@ -70,6 +72,8 @@ def run(
 
     if start is not None:
         task.load(Path(start))
+    state = read_checkpoint(out / "checkpoint.pt", task, config.optimizer, device) if resume else {}
+    fresh = task.fresh = state.get("fresh", task.fresh)  # paces, and so the groups, hang on it
     model = task.model
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     parts = tuple(config.only.split(","))
@@ -86,21 +90,13 @@ def run(
         optimizer: torch.optim.Optimizer = Soap(paced, config.lr)
     else:
         optimizer = torch.optim.Adam(paced, config.lr, betas=(0.9, 0.98), fused=True)
-    step, earlier, saved = 0, 0.0, out / "checkpoint.pt"
+    step, earlier = 0, 0.0
     look = Crops(tiles, seed=config.seed)  # the same for every process
     task.look = [_as_batch(look.batch(8, config.crop), device) for _ in range(4)]
     if not resume:  # a checkpoint has what comes of it
         task.prepare()
     average = {name: p.detach().clone() for name, p in trained.items()}
     if resume:
-        if not saved.exists():
-            raise InputError(f"{saved} does not exist: nothing to resume; leave out --resume.")
-        state = torch.load(saved, map_location=device, weights_only=False)
-        if (name := state.get("optimizer_name", "adam")) != config.optimizer:
-            raise InputError(
-                f"{saved} was written by another optimizer; resume it with --set "
-                f"optimizer={name}, or start from its weights with --init."
-            )
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         average = {k: v.to(device) for k, v in state["average"].items()}
@@ -132,7 +128,7 @@ def run(
         size = min(size, min(min(tile.shape[:2]) for tile in tiles) // 64 * 64) if late else size
         count = config.late_batch if late else config.batch
         warm = min(1.0, (step - first_step + 1) / config.warmup_steps)
-        cosine = 0.5 * (1 + np.cos(np.pi * part))
+        cosine = 0.5 * (1 + math.cos(math.pi * part))
         lr = warm * (config.lr_end + (config.lr - config.lr_end) * cosine)
         for group in optimizer.param_groups:
             group["lr"] = lr * group["pace"]
@@ -164,12 +160,14 @@ def run(
                 total = earlier + used
                 _log(out, {"step": step, "minutes": round(total, 2), "lr": lr, **figures})
         if _agree((now - since_checkpoint) / 60, world) >= config.checkpoint_every:
-            _save(out, task, optimizer, average, step, earlier + used, crops, rank, world)
+            about = {"step": step, "minutes": earlier + used, "fresh": fresh}
+            save_checkpoint(out, task, optimizer, average, about, crops, rank, world)
             since_checkpoint = time.monotonic()
 
     # ---- the end -----------------------------------------------------------------------------
     figures = _validate(task, average, trained, held_out, rank, world)
-    _save(out, task, optimizer, average, step, earlier + minutes, crops, rank, world)
+    about = {"step": step, "minutes": earlier + minutes, "fresh": fresh}
+    save_checkpoint(out, task, optimizer, average, about, crops, rank, world)
     if chief:
         _log(out, {"step": step, "minutes": round(earlier + minutes, 2), "end": 1, **figures})
     return figures
@@ -248,42 +246,6 @@ def _validate(
         for name, parameter in trained.items():
             parameter.copy_(kept[name])
     return task.figures(sums, tiles)
-
-
-def _save(
-    out: Path,
-    task: Task,
-    optimizer: torch.optim.Optimizer,
-    average: dict[str, Tensor],
-    step: int,
-    minutes: float,
-    crops: Crops,
-    rank: int,
-    world: int,
-) -> None:
-    """A resumable checkpoint and, apart, the averaged weights; each replaced in one move."""
-    states = [crops.random.bit_generator.state]
-    if world > 1:
-        gathered: list = [None] * world
-        distributed.all_gather_object(gathered, states[0])
-        states = gathered
-    if rank != 0:
-        return
-    state = {
-        "family": task.family,
-        "network": task.network,
-        "model": task.model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "optimizer_name": type(optimizer).__name__.lower(),
-        "average": average,
-        "step": step,
-        "minutes": minutes,
-        "random": states,
-        "task": task.state(),
-    }
-    torch.save(state, out / "checkpoint.tmp")
-    (out / "checkpoint.tmp").replace(out / "checkpoint.pt")
-    task.save(out / "weights.safetensors", average, {"step": step, "minutes": minutes})
 
 
 def _log(out: Path, row: dict[str, float]) -> None:

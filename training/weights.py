@@ -22,6 +22,7 @@ class Task(Protocol):
     family: str
     network: dict
     model: nn.Module
+    fresh: bool  # not started from trained weights
     look: list[Tensor]  # a few batches of pictures
     smallest: int  # pixels a side that a picture to validate on has at least
 
