@@ -19,6 +19,7 @@ pytest.importorskip("compressai", reason="compressai is not installed")
 from gencodec.training import data, export, families, tables, train, weights  # noqa: E402
 from gencodec.training.config import PRESETS, with_overrides  # noqa: E402
 from gencodec.training.exports.autoencoder import COARSE  # noqa: E402
+from gencodec.training.exports.centre import centre  # noqa: E402
 from gencodec.training.models.autoencoder import Autoencoder, AutoencoderConfig, mix_of  # noqa: E402
 from gencodec.training.models.inverted import ByteConv2d, InvertedResidual  # noqa: E402
 from gencodec.training.models.layers import (  # noqa: E402
@@ -110,6 +111,16 @@ def test_the_file_is_as_large_as_the_torch_model_reckons(folder: Path, exported:
     estimate = api.compress_detailed(picture, quality=100, model=exported).estimate_bits
     bits = float(out["bits_y"] + out["bits_z"])
     assert 0.6 * bits < estimate < 1.2 * bits
+
+
+def test_the_mean_error_is_taken_out_of_the_pixels(folder: Path, trained: Path) -> None:
+    _, network, tensors, _ = families.load_weights(trained / "weights.safetensors")
+    task = families.AutoencoderTask(export._texts(network), torch.device("cpu"))
+    task.model.load_state_dict(tensors, strict=False)
+    task.model.eval()
+    tiles = data.load_pictures(folder, 64)
+    before, after = (centre(task.model, data.Crops(tiles, seed=1), 4).abs() for _ in range(2))
+    assert before.max() > 0.1 and after.max() < 0.05 * before.max()
 
 
 def test_the_exported_networks_equal_the_torch_model(exported: Path) -> None:

@@ -93,6 +93,7 @@ def autoencoder_model(path: Path) -> Autoencoder:
     """The network of a pair of model files; it computes what the files do, in 8 bits too."""
     network = default_pair("autoencoder", path)[0].file.settings["network"]
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}
+    values.setdefault("context_hidden", values["context"] * 3 // 2)  # files before it was named
     model = Autoencoder(AutoencoderConfig(**values))
     model.load_state_dict(autoencoder_tensors(path, model), strict=False)
     for block in model.modules():

@@ -24,6 +24,7 @@ from ..onnxfile import export_role, strided, write_model
 from ..shipped import training_tables
 from ..tables import gaussian_row, pack, to_frequencies
 from ..tasks.autoencoder import AutoencoderTask
+from .centre import centre
 from .exact import ContextIndexForm, HyperIndexForm, layers
 from .forms import ContextMeanForm, HyperMeanForm, SynthesisForm
 from .units import in_units_of_reach
@@ -64,6 +65,8 @@ def export(
     looks = [np.ascontiguousarray(counting.batch(8, 128)) for _ in range(LOOKS)]
     task.look = [torch.from_numpy(pictures).float() / 255 for pictures in looks]
     task.round()
+    tables = _count(model, counting, count)
+    centre(model, counting, -(-count // 2))
     rescaled = in_units_of_reach(model)
     mix = torch.zeros(1, c.rungs)
     mix[0, 0], mix[0, 1] = 128, 128
@@ -179,7 +182,6 @@ def export(
         "halves": True,
         "quiet": QUIET,
     }
-    tables = _count(model, counting, count)
 
     def write(ladder: list[list[int]]) -> list[Path]:
         """Both files; they are named after the decoder's digest, which the ladder is part of."""

@@ -62,11 +62,12 @@ class AutoencoderConfig:
     ea: tuple[int, int, int] = (64, 192, 320)  # encoder widths at 1/4, 1/8, 1/16
     na: tuple[int, int, int] = (2, 3, 2)  # encoder blocks there
     es: tuple[int, int] = (48, 128)  # decoder widths at 1/4 and 1/8; at 1/16 it has y's
-    h4: tuple[int, ...] = (96, 160)  # hidden widths of its blocks at 1/4
-    h8: tuple[int, ...] = (352, 352)
+    h4: tuple[int, ...] = (64, 160)  # hidden widths of its blocks at 1/4
+    h8: tuple[int, ...] = (288, 288)
     h16: tuple[int, ...] = (48,)
     mean: int = 192  # width of the mean networks
     context: int = 256
+    context_hidden: int = 288  # of its block
     # widths of the integer networks: pass 1's wide and narrow layers, and pass 2's
     index: tuple[int, int, int] = (96, 32, 80)
     tune: str = "psnr"  # or "ms-ssim": what is lost is the squared error (0..255), or 1 - MS-SSIM
@@ -207,7 +208,7 @@ class ContextMean(nn.Module):
         k = c.context
         self.y_in = ByteConv2d(c.y, k, 1)
         self.f_in = ByteConv2d(c.mean, k, 1)
-        self.body = InvertedResidual(k, k + k // 2)
+        self.body = InvertedResidual(k, c.context_hidden)
         self.out = PreciseConv2d(k, c.y, 1)
 
     def forward(self, y1: Tensor, features: Tensor) -> Tensor:
