@@ -27,6 +27,7 @@ from ..tasks.autoencoder import AutoencoderTask
 from .centre import centre
 from .exact import ContextIndexForm, HyperIndexForm, layers
 from .forms import ContextMeanForm, HyperMeanForm, SynthesisForm
+from .pictures import picture
 from .units import in_units_of_reach
 
 __all__ = ["export"]
@@ -34,7 +35,6 @@ __all__ = ["export"]
 STRIDE = 16  # pixels a position of y
 FIELD = 16  # positions on each side in which receptive fields are looked for
 COUNTED_MAX = 600  # residuals are counted one by one up to this size
-COUNT_SIZE = 256
 LOOKS = 8  # batches that the reach of values is measured on
 # The layers of `Block`, and the two that halve the resolution.
 COARSE = (".pre.", ".post.", ".widen.", ".narrow.", "g_a.body.1.", "g_a.body.3.")
@@ -273,7 +273,7 @@ def _counted(model: Autoencoder, crops: Crops, count: int) -> dict[str, np.ndarr
     counts = np.zeros((ROWS, 2 * COUNTED_MAX + 1), np.int64)
     z_counts = np.zeros((c.banks * c.z, 2 * Z_MAX + 1), np.int64)
     for number in range(count):
-        x = torch.from_numpy(np.ascontiguousarray(crops.batch(1, COUNT_SIZE))).float() / 255
+        x = picture(crops)
         for part in range(4):
             t = torch.tensor([(part + (number % 16) / 15.001) / 4])
             out = model(x, t)

@@ -1,16 +1,14 @@
 """The mean error of decoded pixels, taken out of the network before it is exported."""
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data import Crops
 from ..models.autoencoder import Autoencoder
+from .pictures import picture
 
 __all__ = ["centre"]
-
-SIZE = 256  # of a crop
 
 
 @torch.no_grad()
@@ -20,6 +18,9 @@ def centre(model: Autoencoder, crops: Crops, count: int) -> Tensor:
     Training leaves tenths of a level there. They are nothing in one file, but the same in every
     one, and add up where a picture is saved again and again. Qualities weigh as the inverse of
     their squared errors: a tenth of a level counts where little else is lost.
+
+    Arguments:
+        crops, count: pictures to measure on, and how many at each of five qualities.
     """
     last = model.g_s.tail[0]
     assert isinstance(last, nn.Conv2d) and last.bias is not None
@@ -27,7 +28,7 @@ def centre(model: Autoencoder, crops: Crops, count: int) -> Tensor:
     for t in torch.linspace(0.2, 1.0, 5):
         error, squared = torch.zeros_like(total), 0.0
         for _ in range(count):
-            x = torch.from_numpy(np.ascontiguousarray(crops.batch(1, SIZE))).float() / 255
+            x = picture(crops)
             gap = model(x, t[None])["x_hat"] - x
             error += F.pixel_unshuffle(gap, 4).mean((0, 2, 3)) / count
             squared += float(gap.square().mean()) / count
