@@ -19,8 +19,6 @@ References:
     Bamler 2022 (arXiv 2201.01741), "Understanding entropy coding with ANS", constriction.
 """
 
-from contextlib import AbstractContextManager, nullcontext
-
 import numpy as np
 from constriction import stream  # pyright: ignore[reportAttributeAccessIssue]
 from numpy.typing import NDArray
@@ -279,28 +277,16 @@ class Decoder:
         except (ValueError, AssertionError) as error:
             raise FormatError("the entropy-coded stream is damaged: it ends wrongly.") from error
 
-    def take(
-        self, rows: Ints, tables: Tables, turn: AbstractContextManager | None = None
-    ) -> NDArray[np.int32]:
-        """The next ``len(rows)`` values, int32, in the order of ``rows``.
-
-        Arguments:
-            turn: entered while the interpreter's lock is held anyway.
-        """
-        return self.take_loud(rows, tables, turn)[0]
+    def take(self, rows: Ints, tables: Tables) -> NDArray[np.int32]:
+        """The next ``len(rows)`` values, int32, in the order of ``rows``."""
+        return self.take_loud(rows, tables)[0]
 
     def take_loud(
-        self, rows: Ints, tables: Tables, turn: AbstractContextManager | None = None
+        self, rows: Ints, tables: Tables
     ) -> tuple[NDArray[np.int32], Places, NDArray[np.int32]]:
         """The same; the places, in no order, of all values that are not zero and of some that are;
         and the values in those places."""
         order, groups = _groups(rows)
-        with turn or nullcontext():
-            return self._take(rows, tables, order, groups)
-
-    def _take(
-        self, rows: Ints, tables: Tables, order: Places, groups: list[tuple[int, int, int]]
-    ) -> tuple[NDArray[np.int32], Places, NDArray[np.int32]]:
         result = np.zeros(rows.size, np.int32)
         if not groups:
             return result, order, result

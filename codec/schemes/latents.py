@@ -98,7 +98,7 @@ def decode_segment(data: bytes, h: int, w: int, side: Side) -> Floats:
     choice = coder.take(np.zeros(hz * wz, np.int32), side.choice)
     if choice.size and (choice.min() < 0 or choice.max() >= settings["banks"]):
         raise FormatError("The file is damaged: a segment names a prior that does not exist.")
-    z = coder.take(_z_rows(choice.reshape(hz, wz), settings["z"]), tables["z"], TURN)
+    z = coder.take(_z_rows(choice.reshape(hz, wz), settings["z"]), tables["z"])
     if np.abs(z).max(initial=0) > settings["z_max"]:  # the exactness bounds rest on this
         raise FormatError("The file is damaged: a segment's symbols are out of range.")
 
@@ -106,11 +106,12 @@ def decode_segment(data: bytes, h: int, w: int, side: Side) -> Floats:
     index, later, exact = side.hyper(z.reshape(-1, hz, wz), both)
     residuals, halves = [], []
     for number in range(2):
-        places = np.flatnonzero(index > side.quiet)
-        rows = index[places]
-        values, loud, symbols = coder.take_loud(rows, tables["y"], _turn(later))
+        with _turn(later):
+            places = np.flatnonzero(index > side.quiet)
+            rows = index[places]
+            values, loud, symbols = coder.take_loud(rows, tables["y"])
+            places = places.take(loud)
         residuals.append(values)
-        places = places.take(loud)
         half, *features = later()
         half[places] += side.shifted(symbols, rows, loud)
         halves.append(half)
