@@ -64,7 +64,7 @@ def evaluate(model: bytes, feeds: dict[str, NDArray]) -> list[NDArray]:
         values[weight.name] = Fixed.of(array)
     for node in graph.node:
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-        inputs = [values[name] for name in node.input]
+        inputs = [values[name] for name in node.input if name]
         kind = node.op_type
         if kind == "Cast":
             result = inputs[0]
@@ -81,10 +81,24 @@ def evaluate(model: bytes, feeds: dict[str, NDArray]) -> list[NDArray]:
             a, b = inputs
             result = Fixed(a.value @ b.value, a.exponent + b.exponent)
         elif kind == "Clip":
-            low, high = (part.to(0) for part in inputs[1:])
+            bounds = iter(inputs[1:])
+            low, high = (next(bounds).to(0) if name else None for name in node.input[1:])
             result = Fixed(np.clip(inputs[0].to(0), low, high))
+        elif kind == "QuantizeLinear":
+            a, step, zero = inputs
+            assert (step.to(0), zero.to(0)) == (1, 0) and a.exponent < 0
+            half = 1 << (-a.exponent - 1)
+            assert np.all(a.value % (2 * half) != half)  # there operators may round either way
+            result = Fixed(np.clip((a.value + half) >> -a.exponent, 0, 255))
         elif kind == "Concat":
-            result = Fixed(np.concatenate([a.to(0) for a in inputs], attributes["axis"]))
+            exponent = min(a.exponent for a in inputs)
+            parts = [a.to(exponent) for a in inputs]
+            result = Fixed(np.concatenate(parts, attributes["axis"]), exponent)
+        elif kind == "Shape":
+            shape = inputs[0].value.shape[attributes.get("start", 0) : attributes.get("end")]
+            result = Fixed(np.array(shape))
+        elif kind == "Squeeze":
+            result = Fixed(np.squeeze(inputs[0].to(0)))
         elif kind == "Unsqueeze":
             axes = tuple(shapes[node.input[1]].ravel().tolist())
             result = Fixed(np.expand_dims(inputs[0].value, axes), inputs[0].exponent)
@@ -104,7 +118,9 @@ def evaluate(model: bytes, feeds: dict[str, NDArray]) -> list[NDArray]:
             result = Fixed(inputs[0].value[tuple(part)], inputs[0].exponent)
         elif kind == "Conv":
             assert attributes.get("group", 1) == 1
-            result = Fixed(convolve(inputs[0].to(0), inputs[1].to(0), attributes["pads"]))
+            a, b = inputs
+            sums = convolve(a.value, b.value, attributes["pads"])
+            result = Fixed(sums, a.exponent + b.exponent)
         else:
             raise AssertionError(f"{kind} has no place in an exact network")
         values[node.output[0]] = result

@@ -10,9 +10,10 @@ import onnxruntime  # noqa: E402
 from onnx import helper  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from gencodec.training.exports.forms import _Bytes, by_pixel, parameter  # noqa: E402
+from gencodec.training.exports.bytewise import ByteMatrix, Bytes, by_pixel  # noqa: E402
+from gencodec.training.exports.forms import parameter  # noqa: E402
 from gencodec.training.exports.units import _rescale  # noqa: E402
-from gencodec.training.models.inverted import InvertedResidual, calibrate  # noqa: E402
+from gencodec.training.models.inverted import ByteConv2d, InvertedResidual, calibrate  # noqa: E402
 from gencodec.training.onnxfile import IR_VERSION, OPSET, export_role  # noqa: E402
 
 
@@ -79,7 +80,7 @@ def test_the_exported_form_computes_the_same_and_gives_its_weights_back() -> Non
     reach = made.reaches()[0].flatten().clone()
     made = in_units(made)
     rows = (x / reach[:, None, None]).permute(0, 2, 3, 1).contiguous()
-    form = _Bytes(made)
+    form = Bytes(made)
     graph = export_role("block", form, {"x": rows}, ["y"], axes, "half")
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
     model.ir_version = IR_VERSION
@@ -113,3 +114,26 @@ def test_channels_in_front_of_a_shuffle_are_ordered_by_pixel() -> None:
     rows = x[:, by_pixel(12, 2)].permute(0, 2, 3, 1)
     got = rows.reshape(3, 2, 2, 6).permute(0, 2, 1, 3).reshape(1, 6, 4, 3)
     assert torch.equal(got, want)
+
+
+@torch.no_grad()
+def test_the_exported_form_of_a_last_layer_makes_halves() -> None:
+    """As the layer computes them in training, half of the outputs at either places, gained."""
+    torch.manual_seed(0)
+    layer = ByteConv2d(12, 10).eval()
+    x, gain = torch.rand(1, 12, 4, 5) - 0.5, torch.rand(10) + 0.5
+    layer.reach = torch.ones(12)
+    want = (layer(x) * gain[:, None, None]).flatten(2)[0]
+    first, last = torch.arange(0, 20, 2), torch.arange(1, 20, 2)
+    inputs = {"x": x.permute(0, 2, 3, 1), "first": first, "last": last, "gain": gain}
+    form = ByteMatrix(layer, 1)
+    form.forward = form.halves  # type: ignore[method-assign]
+    graph = export_role("out", form, inputs, ["one", "other"], {}, "half")
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+    model.ir_version = IR_VERSION
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), None, ["CPUExecutionProvider"]
+    )
+    one, other = session.run(None, {f"out/{k}": v.contiguous().numpy() for k, v in inputs.items()})
+    assert np.allclose(one, want[:5, first].numpy(), atol=1e-4)
+    assert np.allclose(other, want[5:, last].numpy(), atol=1e-4)

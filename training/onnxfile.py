@@ -21,7 +21,7 @@ from ..codec.modelfile import KEY
 __all__ = ["OPSET", "export_role", "strided", "write_model"]
 
 OPSET, IR_VERSION = 18, 10  # what onnxruntime has read since 2024
-FOLDED = 32  # numbers, at most, of what is worked out when a network is exported
+FOLDED = 8  # numbers, at most, of what is worked out when a network is exported
 SMALL = 1000  # weights up to this many numbers stay float32
 
 

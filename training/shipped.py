@@ -91,15 +91,17 @@ def autoencoder_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
 
 def autoencoder_model(path: Path) -> Autoencoder:
     """The network of a pair of model files; it computes what the files do, in 8 bits too."""
-    network = default_pair("autoencoder", path)[0].file.settings["network"]
+    encoder, decoder = default_pair("autoencoder", path)
+    network, stored_names = encoder.file.settings["network"], decoder.file.weights
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}
     values.setdefault("context_hidden", values["context"] * 3 // 2)  # files before it was named
     model = Autoencoder(AutoencoderConfig(**values))
     model.load_state_dict(autoencoder_tensors(path, model), strict=False)
-    for block in model.modules():
+    for name, block in model.named_modules():
+        part, _, rest = name.partition(".")
         if isinstance(block, InvertedResidual):  # stored in units of what its layers reach
             block.reach = torch.ones(block.widen.in_channels + 2 * block.depthwise.in_channels)
-        elif isinstance(block, ByteConv2d):
+        elif isinstance(block, ByteConv2d) and f"{FORMS[part]}/{rest}.integers" in stored_names:
             block.reach = torch.ones(block.in_channels)
     return model.eval()
 

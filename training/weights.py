@@ -63,7 +63,7 @@ def parse_network(kind: type, texts: dict[str, str]) -> dict:
             raise InputError(f"the network has no setting {name!r}; known: {', '.join(known)}.")
         default = known[name]
         if isinstance(default, tuple):
-            values[name] = tuple(int(part) for part in text.split(","))
+            values[name] = tuple(int(part) for part in text.split(",") if part)
         else:
             values[name] = type(default)(text)
     return values

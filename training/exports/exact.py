@@ -10,39 +10,69 @@ from ...codec.errors import InputError
 from ...codec.modelfile import EXACT
 from ..models.autoencoder import ContextIndex, HyperIndex
 from ..models.layers import IntConv2d
-from .forms import in_halves
+from .bytewise import byte, operator, quantised
 
 __all__ = ["ContextIndexForm", "HyperIndexForm", "exact", "layers"]
 
 
 class _Frozen(nn.Module):
-    """An `IntConv2d` with its integers worked out, and without what only gradients need."""
+    """An `IntConv2d` with its integers worked out, and without what only gradients need.
+
+    Weights and offsets are divided by ``2**shift`` in front of the sum and not behind it, which
+    is as exact: a power of two moves no digit.
+    """
 
     def __init__(self, layer: IntConv2d) -> None:
         super().__init__()
         weight, bias = layer.integers()
         self.weight, self.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
         self.padding, self.clip, self.shift = layer.kernel // 2, layer.clip, layer.shift
+        self.unit, self.largest = 2.0**-layer.shift, layer.bound()
 
     def forward(self, x: Tensor, mix: Tensor) -> Tensor:
-        total = nn.functional.conv2d(x, self.weight, padding=self.padding) + self.offset(mix)
-        return self.ended(total)
+        weight = self.weight * self.unit
+        return self.ended(nn.functional.conv2d(x, weight, padding=self.padding), mix)
+
+    def matrix(self) -> Tensor:
+        """The weight of a pointwise layer, ``outputs inputs``."""
+        return self.weight[:, :, 0, 0] * self.unit
 
     def offset(self, mix: Tensor) -> Tensor:
-        return torch.floor(mix @ self.bias * 2.0**-IntConv2d.mix_bits + 0.5)[:, :, None, None]
+        """``1 outputs``."""
+        return torch.floor(mix @ self.bias * 2.0**-IntConv2d.mix_bits + 0.5) * self.unit
 
-    def ended(self, total: Tensor) -> Tensor:
-        """The layer's output from its sums."""
-        return torch.clamp(torch.floor(total * 2.0**-self.shift + 0.5), *self.clip)
+    def ended(self, sums: Tensor, mix: Tensor) -> Tensor:
+        """The layer's output from its sums, without its offset, ``1 outputs h w``."""
+        offset = (self.offset(mix) + 0.5)[:, :, None, None]
+        return torch.clamp(torch.floor(sums + offset), *self.clip)
+
+    def enlarged(self, x: Tensor, mix: Tensor) -> Tensor:
+        """The output of a pointwise layer behind a pixel shuffle by 2: runs of channels move."""
+        (_, c, h, w), count = x.shape, len(self.bias[0]) // 4
+        by_pixel = self.matrix().reshape(count, 4, c).transpose(0, 1).reshape(4 * count, c)
+        offset = (self.offset(mix) + 0.5).reshape(count, 4).T.reshape(1, 4 * count)
+        rows = x.reshape(c, h * w).T @ by_pixel.T + offset
+        rows = torch.clamp(torch.floor(rows), *self.clip)
+        rows = rows.reshape(h, w, 2, 2 * count).transpose(1, 2).reshape(4 * h * w, count)
+        return rows.T.reshape(1, count, 2 * h, 2 * w)
 
     def halves(self, x: Tensor, mix: Tensor, first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
         """Half of the channels at positions ``first``, the others at ``last``, as bytes.
 
         Of a pointwise layer; each ``channels positions``.
         """
-        rows, offset = x.flatten(2)[0].T, self.offset(mix)[0, :, :, 0]
-        sums = in_halves(self.weight[:, :, 0, 0], offset, rows, first, last)
-        return self.ended(sums[0]).to(torch.uint8), self.ended(sums[1]).to(torch.uint8)
+        lowest, highest = self.clip
+        assert lowest == 0
+        if 2 * self.largest >= EXACT:  # a digit more than elsewhere
+            raise InputError("The last integer layer's sums are too large; make it narrower.")
+        # Half a unit more, and no sum is halfway between two integers: however an operator rounds
+        # such, the result is the integer that it is elsewhere, where halves go up.
+        offset = (self.offset(mix) + self.unit / 2).T
+        sums = in_halves(self.matrix(), offset, x.flatten(2)[0].T, first, last)
+        one, nothing, most = torch.tensor(1.0), byte(0), byte(highest)
+        whole = [quantised(half, one, nothing) for half in sums]
+        first, last = (operator("Clip", (q, nothing, most), q.dtype, q.shape) for q in whole)
+        return first, last
 
 
 def exact(network: nn.Module) -> nn.Module:
@@ -65,8 +95,8 @@ class HyperIndexForm(nn.Module):
     def forward(
         self, z: Tensor, mix: Tensor, even: Tensor, odd: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        x = nn.functional.pixel_shuffle(self.b(self.a(z, mix), mix), 2)
-        x = nn.functional.pixel_shuffle(self.d(self.c(x, mix), mix), 2)
+        x = self.b.enlarged(self.a(z, mix), mix)
+        x = self.d.enlarged(self.c(x, mix), mix)
         x = self.e(x, mix)
         return *self.out.halves(x, mix, even, odd), x
 
@@ -91,11 +121,27 @@ class ContextIndexForm(nn.Module):
         odd: Tensor,
         place: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        weight, half = self.a.weight[:, :, 0, 0], len(magnitude_even)
-        parts = [weight[:, :half] @ magnitude_even, weight[:, half:] @ magnitude_odd]
-        x = nn.functional.embedding(place, torch.cat(parts, 1).T).permute(2, 0, 1)[None]
-        x = self.b(self.a.ended(x + self.a.offset(mix)), mix)
+        weight, half = self.a.matrix().T, len(magnitude_even)
+        parts = [magnitude_even.T @ weight[:half], magnitude_odd.T @ weight[half:]]
+        x = nn.functional.embedding(place, torch.cat(parts)).permute(2, 0, 1)[None]
+        x = self.b(self.a.ended(x, mix), mix)
         return self.out.halves(torch.cat([x, features], 1), mix, odd, even)
+
+
+def in_halves(
+    weight: Tensor, bias: Tensor, rows: Tensor, first: Tensor, last: Tensor
+) -> tuple[Tensor, Tensor]:
+    """A pointwise layer, half of its outputs at the rows ``first``, the others at ``last``.
+
+    Arguments:
+        weight: ``outputs inputs``; bias: ``outputs 1``.
+        rows: ``positions inputs``.
+    """
+    half = len(weight) // 2
+    return (
+        weight[:half] @ rows.index_select(0, first).T + bias[:half],
+        weight[half:] @ rows.index_select(0, last).T + bias[half:],
+    )
 
 
 def layers(role: str, graph: onnx.GraphProto, network: nn.Module) -> list[dict]:

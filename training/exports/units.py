@@ -44,11 +44,11 @@ def in_units_of_reach(model: Autoencoder) -> Autoencoder:
     model = copy.deepcopy(model)
     for trunk in _trunks(model):
         blocks = [block for block in trunk.blocks if isinstance(block, InvertedResidual)]
-        if not blocks:
-            continue
         reaches = [block.reaches()[0].flatten() for block in blocks]
         bytewise = [layer for layer in trunk.readers if isinstance(layer, ByteConv2d)]
         reaches += [layer.reach for layer in bytewise if layer.reach is not None]
+        if not reaches:  # nothing there computes in bytes
+            continue
         reach = torch.stack(reaches).amax(0)
         for layer in trunk.makers:
             weight, bias = _of(layer)

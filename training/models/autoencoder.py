@@ -64,7 +64,7 @@ class AutoencoderConfig:
     es: tuple[int, int] = (48, 128)  # decoder widths at 1/4 and 1/8; at 1/16 it has y's
     h4: tuple[int, ...] = (64, 160)  # hidden widths of its blocks at 1/4
     h8: tuple[int, ...] = (288, 288)
-    h16: tuple[int, ...] = (48,)
+    h16: tuple[int, ...] = ()  # none: nothing is done to the latent there
     mean: int = 192  # width of the mean networks
     context: int = 256
     context_hidden: int = 288  # of its block
@@ -191,7 +191,7 @@ class HyperMean(nn.Module):
         self.stem = nn.Conv2d(c.z, m, 1)
         small, large = InvertedResidual(m, m), InvertedResidual(m, m)
         self.body = nn.Sequential(up(m, m), small, up(m, m, ByteConv2d), large)
-        self.out = PreciseConv2d(m, c.y, 1)
+        self.out = ByteConv2d(m, c.y, precise=True)
         self.log_scale = RungTable(c.rungs, c.z, -math.log(2.0))
 
     def forward(self, z: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
@@ -209,7 +209,7 @@ class ContextMean(nn.Module):
         self.y_in = ByteConv2d(c.y, k, 1)
         self.f_in = ByteConv2d(c.mean, k, 1)
         self.body = InvertedResidual(k, c.context_hidden)
-        self.out = PreciseConv2d(k, c.y, 1)
+        self.out = ByteConv2d(k, c.y, precise=True)
 
     def forward(self, y1: Tensor, features: Tensor) -> Tensor:
         return self.out(self.body(self.y_in(y1) + self.f_in(features)))

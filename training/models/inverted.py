@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .layers import Residual, round_ste
+from .layers import Residual, in_float32, round_ste
 
 __all__ = ["SIGNED", "UNSIGNED", "WEIGHTS", "ByteConv2d", "InvertedResidual", "calibrate"]
 
@@ -108,11 +108,12 @@ class ByteConv2d(nn.Conv2d):
     """A 1x1 convolution that computes in 8 bits once `calibrate` has set ``reach``.
 
     For where an error of half a percent does no harm: in the nets of means, which residuals make
-    up for.
+    up for. Until then, where ``precise``, it stays in float32 as a `PreciseConv2d` does.
     """
 
-    def __init__(self, channels: int, out: int, kernel: int = 1) -> None:
+    def __init__(self, channels: int, out: int, kernel: int = 1, precise: bool = False) -> None:
         super().__init__(channels, out, kernel)
+        self.precise = precise
         self.register_buffer("reach", None)
         self.reach: Tensor | None
 
@@ -125,7 +126,8 @@ class ByteConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         if self.reach is None:
-            return super().forward(input)
+            precise = self.precise and self.training
+            return in_float32(super().forward, input) if precise else super().forward(input)
         reach = self.reach[None, :, None, None]
         x = rounded(input / reach, SIGNED, -1.0) * (1 / SIGNED)
         return F.conv2d(x, rounded_rows(self.weight * reach, POINTWISE), self.bias)

@@ -12,6 +12,7 @@ References:
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ __all__ = [
     "cosine_basis",
     "cosine_scaled",
     "cosine_split",
+    "in_float32",
     "round_ste",
 ]
 
@@ -169,10 +171,13 @@ class PreciseConv2d(nn.Conv2d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        if not self.training:
-            return super().forward(input)
-        with torch.autocast(input.device.type, enabled=False):
-            return super().forward(input.float())
+        return in_float32(super().forward, input) if self.training else super().forward(input)
+
+
+def in_float32(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """What ``layer`` makes of ``x`` without autocast."""
+    with torch.autocast(x.device.type, enabled=False):
+        return layer(x.float())
 
 
 class RungTable(nn.Module):
