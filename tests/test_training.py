@@ -254,9 +254,12 @@ def test_training_starts_from_shipped_models(
         assert ((parameter - wanted).abs() <= limit + 2e-3 * wanted.abs()).all(), name
     overrides = {**TINY, **SHORT, "steps": "2"}
     train.run("autoencoder", folder, 5, tmp_path, overrides=overrides, start=exported)
-    with pytest.raises(InputError, match="other settings"):
+    with pytest.raises(InputError, match=r"pass them too: --set net\.y=16$"):
         wider = {**overrides, "net.y": "32"}
         train.run("autoencoder", folder, 5, tmp_path, overrides=wider, start=exported)
+    with pytest.raises(InputError, match=r"pass them too: --set net\.h16=$"):
+        deeper = {**overrides, "net.h16": "16"}  # a block that the files do not have
+        train.run("autoencoder", folder, 5, tmp_path, overrides=deeper, start=exported)
 
 
 def test_weights_keep_what_the_run_rounded_to(trained: Path) -> None:

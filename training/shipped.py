@@ -24,6 +24,7 @@ from .models.layers import IntConv2d
 
 __all__ = [
     "autoencoder_model",
+    "autoencoder_network",
     "autoencoder_tensors",
     "denoiser_tensors",
     "stored",
@@ -89,12 +90,18 @@ def autoencoder_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
     return found
 
 
+def autoencoder_network(encoder: ModelFile) -> dict[str, Any]:
+    """The settings of a shipped network."""
+    network = dict(encoder.settings["network"])
+    network.setdefault("context_hidden", network["context"] * 3 // 2)  # files before it was named
+    return network
+
+
 def autoencoder_model(path: Path) -> Autoencoder:
     """The network of a pair of model files; it computes what the files do, in 8 bits too."""
     encoder, decoder = default_pair("autoencoder", path)
-    network, stored_names = encoder.file.settings["network"], decoder.file.weights
+    network, stored_names = autoencoder_network(encoder.file), decoder.file.weights
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}
-    values.setdefault("context_hidden", values["context"] * 3 // 2)  # files before it was named
     model = Autoencoder(AutoencoderConfig(**values))
     model.load_state_dict(autoencoder_tensors(path, model), strict=False)
     for name, block in model.named_modules():

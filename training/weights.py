@@ -101,11 +101,24 @@ class WeightsMixin:
         family, network, tensors, _ = load_weights(path)
         if family != self.family:
             raise InputError(f"{path} holds weights of {family}, not of {self.family}.")
-        own = json.loads(json.dumps(self.network))
-        if any(network.get(name, own[name]) != own[name] for name in own.keys() - self.aims):
-            raise InputError(f"{path} was trained with other network settings: {network}.")
+        self.check_network(path, network)
         self.model.load_state_dict(tensors, strict=False)  # buffers are not stored
         self.fresh = False
+
+    def check_network(self, path: Path, network: dict) -> None:
+        """InputError if ``network``, the settings of the weights in ``path``, are not the task's.
+
+        Settings that a file does not have, since there were none by that name, are passed over.
+        """
+        own = json.loads(json.dumps(self.network))
+        found = {name: network[name] for name in own.keys() - self.aims if name in network}
+        other = {name: value for name, value in sorted(found.items()) if value != own[name]}
+        if other:
+            lists = {n: v if isinstance(v, list) else [v] for n, v in other.items()}
+            texts = (f"--set net.{n}={','.join(map(str, v))}" for n, v in lists.items())
+            raise InputError(
+                f"{path} holds weights of other network settings; pass them too: {' '.join(texts)}"
+            )
 
     def save(self, path: Path, average: dict[str, Tensor], about: dict) -> None:
         notes = {

@@ -9,12 +9,12 @@ from pytorch_msssim import ms_ssim
 from torch import Tensor
 
 from ...codec.errors import InputError
-from ...codec.library import TUNES
+from ...codec.library import TUNES, default_pair
 from ...codec.metrics import ms_ssim_db
 from ..models.autoencoder import Autoencoder, AutoencoderConfig
 from ..models.inverted import ByteConv2d, InvertedResidual, calibrate
 from ..revive import observed, restart
-from ..shipped import autoencoder_tensors
+from ..shipped import autoencoder_network, autoencoder_tensors
 from ..weights import WeightsMixin, parse_network
 
 __all__ = ["AutoencoderTask"]
@@ -99,6 +99,8 @@ class AutoencoderTask(WeightsMixin):
         return [(batch.repeat_interleave(3, 0), t.repeat(len(batch))) for batch in self.look]
 
     def shipped(self, path: Path) -> dict[str, Tensor]:
+        encoder, _ = default_pair(self.family, path)
+        self.check_network(path, autoencoder_network(encoder.file))
         return autoencoder_tensors(path, self.model)
 
     def loss(self, batch: Tensor, part: float) -> Tensor:
