@@ -33,7 +33,9 @@ __all__ = [
 CHOICES_KEPT = 256  # qualities whose table for the choice of a prior is kept
 HELPERS = 4  # threads for networks that run beside entropy coding, for all pictures at once
 QUANTISE_MAX = 12  # residuals up to this are quantised with regard to their bits
-BIT_WORTH = 0.03  # squared steps that one bit is worth; found best on validation pictures
+# Squared steps that one bit is worth, found best on validation pictures: to models trained with it,
+# and to those of files that do not say.
+BIT_WORTH, BIT_WORTH_ONCE = 0.06, 0.03
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.uint8]  # rows of the tables of y
@@ -149,7 +151,8 @@ def _tables(decoder: Model) -> dict:
             made[name] = Tables(low, size, freq, blocks=blocks)
         moved = "tables/offset" in file.weights  # in models of the first kind
         made["offset"] = file.table("offset").astype(np.float32) if moved else None
-        made["threshold"] = thresholds(magnitude_bits(made["y"]))
+        worth = file.settings.get("bit_worth", BIT_WORTH_ONCE)
+        made["threshold"] = thresholds(magnitude_bits(made["y"]), worth)
         made["z_cost"] = _dense_cost(made["z"], decoder.file.settings["z_max"])
         decoder.cache["tables"] = made  # whole: other threads may be waiting for it
     return made
@@ -179,21 +182,22 @@ def magnitude_bits(tables: Tables) -> Floats:
     return bits
 
 
-def thresholds(bits: Floats) -> Floats:
+def thresholds(bits: Floats, worth: float = BIT_WORTH) -> Floats:
     """Below which absolute values of a size are coded as the next smaller size.
 
     A smaller size is chosen where it saves more bits than it costs in squared error. The gains
     make a squared quantisation step worth about the same number of bits everywhere (at high rate
-    ``6 / ln 2``), so one constant, `BIT_WORTH`, serves all qualities.
+    ``6 / ln 2``), so one ``worth`` serves all qualities.
 
     Arguments:
         bits: of the sizes ``0 .. QUANTISE_MAX`` in each row, ``(rows, QUANTISE_MAX + 1)``.
+        worth: of a bit, in squared steps.
 
     Returns: ``(rows, QUANTISE_MAX + 2)``; 0, which nothing is below, for 0 and the largest.
     """
     at = np.zeros((len(bits), QUANTISE_MAX + 2), np.float32)
     halfway = np.arange(1, QUANTISE_MAX + 1) - 0.5  # where the errors are the same
-    at[:, 1:-1] = halfway + BIT_WORTH / 2 * np.maximum(np.diff(bits), 0)
+    at[:, 1:-1] = halfway + worth / 2 * np.maximum(np.diff(bits), 0)
     return at
 
 

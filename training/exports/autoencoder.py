@@ -16,7 +16,7 @@ from ...codec.entropy import Tables
 from ...codec.errors import InputError
 from ...codec.modelfile import ModelFile
 from ...codec.schemes.halves import grid
-from ...codec.schemes.side import magnitude_bits, thresholds
+from ...codec.schemes.side import BIT_WORTH, magnitude_bits, thresholds
 from ..data import Crops, Pixels
 from ..models.autoencoder import R_MAX, Z_MAX, Autoencoder
 from ..models.residuals import QUIET, ROWS, width
@@ -181,6 +181,7 @@ def export(
         "blocks": True,
         "halves": True,
         "quiet": QUIET,
+        "bit_worth": BIT_WORTH,
     }
 
     def write(ladder: list[list[int]]) -> list[Path]:
