@@ -35,7 +35,7 @@ HELPERS = 4  # threads for networks that run beside entropy coding, for all pict
 QUANTISE_MAX = 12  # residuals up to this are quantised with regard to their bits
 # Squared steps that one bit is worth, found best on validation pictures: to models trained with it,
 # and to those of files that do not say.
-BIT_WORTH, BIT_WORTH_ONCE = 0.06, 0.03
+BIT_WORTH, BIT_WORTH_ONCE = 0.065, 0.03
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.uint8]  # rows of the tables of y
