@@ -134,6 +134,7 @@ def test_the_exported_form_of_a_last_layer_makes_halves() -> None:
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), None, ["CPUExecutionProvider"]
     )
-    one, other = session.run(None, {f"out/{k}": v.contiguous().numpy() for k, v in inputs.items()})
+    feeds = {f"out/{name}": value.contiguous().numpy() for name, value in inputs.items()}
+    one, other = (np.asarray(half) for half in session.run(None, feeds))
     assert np.allclose(one, want[:5, first].numpy(), atol=1e-4)
     assert np.allclose(other, want[5:, last].numpy(), atol=1e-4)
