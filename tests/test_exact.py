@@ -64,7 +64,7 @@ def evaluate(model: bytes, feeds: dict[str, NDArray]) -> list[NDArray]:
         values[weight.name] = Fixed.of(array)
     for node in graph.node:
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-        inputs = [values[name] for name in node.input if name]
+        inputs = [values[name] for name in node.input]
         kind = node.op_type
         if kind == "Cast":
             result = inputs[0]
@@ -81,8 +81,7 @@ def evaluate(model: bytes, feeds: dict[str, NDArray]) -> list[NDArray]:
             a, b = inputs
             result = Fixed(a.value @ b.value, a.exponent + b.exponent)
         elif kind == "Clip":
-            bounds = iter(inputs[1:])
-            low, high = (next(bounds).to(0) if name else None for name in node.input[1:])
+            low, high = (part.to(0) for part in inputs[1:])
             result = Fixed(np.clip(inputs[0].to(0), low, high))
         elif kind == "QuantizeLinear":
             a, step, zero = inputs

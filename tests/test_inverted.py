@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("onnxscript", reason="exports need onnxscript")
 
 import onnxruntime  # noqa: E402
-from onnx import helper  # noqa: E402
+from onnx import GraphProto, helper  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from gencodec.training.exports.bytewise import ByteMatrix, Bytes, by_pixel  # noqa: E402
@@ -29,6 +30,19 @@ def uneven(seed: int = 1) -> Tensor:
     """Channels whose sizes go over three orders of magnitude."""
     size = torch.logspace(-2, 1, 12)[:, None, None]
     return torch.randn(2, 12, 16, 16, generator=torch.Generator().manual_seed(seed)) * size
+
+
+def run(
+    graph: GraphProto, feeds: dict[str, NDArray], level: str = "ORT_ENABLE_ALL"
+) -> list[NDArray]:
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+    model.ir_version = IR_VERSION
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, ["CPUExecutionProvider"]
+    )
+    return [np.asarray(value) for value in session.run(None, feeds)]
 
 
 def in_units(made: InvertedResidual) -> InvertedResidual:
@@ -82,16 +96,9 @@ def test_the_exported_form_computes_the_same_and_gives_its_weights_back() -> Non
     rows = (x / reach[:, None, None]).permute(0, 2, 3, 1).contiguous()
     form = Bytes(made)
     graph = export_role("block", form, {"x": rows}, ["y"], axes, "half")
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
-    model.ir_version = IR_VERSION
     step = np.abs(want).max() / 100
     for level in ("ORT_ENABLE_ALL", "ORT_DISABLE_ALL"):
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, ["CPUExecutionProvider"]
-        )
-        (got,) = session.run(None, {"block/x": rows.numpy()})
+        (got,) = run(graph, {"block/x": rows.numpy()}, level)
         # A value halfway between two steps may go either way.
         assert np.abs(got - want).max() < step
         assert np.abs(got - want).mean() < step / 100
@@ -129,12 +136,7 @@ def test_the_exported_form_of_a_last_layer_makes_halves() -> None:
     form = ByteMatrix(layer, 1)
     form.forward = form.halves  # type: ignore[method-assign]
     graph = export_role("out", form, inputs, ["one", "other"], {}, "half")
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
-    model.ir_version = IR_VERSION
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), None, ["CPUExecutionProvider"]
-    )
     feeds = {f"out/{name}": value.contiguous().numpy() for name, value in inputs.items()}
-    one, other = (np.asarray(half) for half in session.run(None, feeds))
+    one, other = run(graph, feeds)
     assert np.allclose(one, want[:5, first].numpy(), atol=1e-4)
     assert np.allclose(other, want[5:, last].numpy(), atol=1e-4)

@@ -26,7 +26,7 @@ class _Frozen(nn.Module):
         super().__init__()
         weight, bias = layer.integers()
         self.weight, self.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
-        self.padding, self.clip, self.shift = layer.kernel // 2, layer.clip, layer.shift
+        self.padding, self.clip = layer.kernel // 2, layer.clip
         self.unit, self.largest = 2.0**-layer.shift, layer.bound()
 
     def forward(self, x: Tensor, mix: Tensor) -> Tensor:
@@ -68,9 +68,14 @@ class _Frozen(nn.Module):
         # Half a unit more, and no sum is halfway between two integers: however an operator rounds
         # such, the result is the integer that it is elsewhere, where halves go up.
         offset = (self.offset(mix) + self.unit / 2).T
-        sums = in_halves(self.matrix(), offset, x.flatten(2)[0].T, first, last)
+        weight, rows = self.matrix(), x.flatten(2)[0].T
+        half = len(weight) // 2
+        sums = (
+            weight[:half] @ rows.index_select(0, first).T + offset[:half],
+            weight[half:] @ rows.index_select(0, last).T + offset[half:],
+        )
         one, nothing, most = torch.tensor(1.0), byte(0), byte(highest)
-        whole = [quantised(half, one, nothing) for half in sums]
+        whole = [quantised(part, one, nothing) for part in sums]
         first, last = (operator("Clip", (q, nothing, most), q.dtype, q.shape) for q in whole)
         return first, last
 
@@ -126,22 +131,6 @@ class ContextIndexForm(nn.Module):
         x = nn.functional.embedding(place, torch.cat(parts)).permute(2, 0, 1)[None]
         x = self.b(self.a.ended(x, mix), mix)
         return self.out.halves(torch.cat([x, features], 1), mix, odd, even)
-
-
-def in_halves(
-    weight: Tensor, bias: Tensor, rows: Tensor, first: Tensor, last: Tensor
-) -> tuple[Tensor, Tensor]:
-    """A pointwise layer, half of its outputs at the rows ``first``, the others at ``last``.
-
-    Arguments:
-        weight: ``outputs inputs``; bias: ``outputs 1``.
-        rows: ``positions inputs``.
-    """
-    half = len(weight) // 2
-    return (
-        weight[:half] @ rows.index_select(0, first).T + bias[:half],
-        weight[half:] @ rows.index_select(0, last).T + bias[half:],
-    )
 
 
 def layers(role: str, graph: onnx.GraphProto, network: nn.Module) -> list[dict]:

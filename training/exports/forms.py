@@ -1,16 +1,10 @@
 """The decoder's networks of floats in the form that runs fast on a CPU.
 
 Channels are the last axis, so that a 1x1 convolution is one product of matrices and bytes lie as
-the kernels for bytes want them. The insides of the blocks are written as quantise-dequantise
-pairs around plain layers: onnxruntime makes integer layers of them on a CPU, and what cannot do
-that computes the same in floats.
+the kernels for bytes want them; the layers in bytes are in `bytewise`.
 
 Weights keep the names that they have in training, with ``.integers`` and ``.scale`` in place of
 ``.weight`` where they are bytes; `parameter` turns them back.
-
-References:
-    ONNX operators QuantizeLinear and DequantizeLinear
-    (https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html).
 """
 
 from collections.abc import Callable
