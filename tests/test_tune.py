@@ -24,8 +24,8 @@ def test_a_tuned_file_names_its_decoder_and_opens(photo: Path) -> None:
             assert api.decompress(data).size == image.size
 
 
-@pytest.mark.parametrize("bpp", [0.2, 0.4])
-def test_it_is_good_at_what_it_is_tuned_for(cat: Path, bpp: float) -> None:
+@pytest.mark.parametrize(("bpp", "lead"), [(0.2, 0.1), (0.4, 0.1), (0.6, 0.0)])
+def test_it_is_good_at_what_it_is_tuned_for(cat: Path, bpp: float, lead: float) -> None:
     """Of files of one size each is ahead in its own measure."""
     with Image.open(cat) as image:
         picture = np.asarray(image.convert("RGB"))
@@ -36,7 +36,7 @@ def test_it_is_good_at_what_it_is_tuned_for(cat: Path, bpp: float) -> None:
         found[tune] = metrics.psnr(picture, decoded), metrics.ms_ssim(picture, decoded)
     (psnr, ms_ssim), (other_psnr, other_ms_ssim) = found["psnr"], found["ms-ssim"]
     assert psnr > other_psnr
-    assert metrics.ms_ssim_db(other_ms_ssim) > metrics.ms_ssim_db(ms_ssim) + 0.1
+    assert metrics.ms_ssim_db(other_ms_ssim) > metrics.ms_ssim_db(ms_ssim) + lead
 
 
 def test_what_is_not_to_be_had_is_refused(photo: Path) -> None:
