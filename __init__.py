@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         sample,
         verify,
     )
-    from .codec.compare import compare
+    from .codec.comparison.compare import compare
     from .codec.errors import (
         DeviceError,
         FormatError,
@@ -68,7 +68,7 @@ def __getattr__(name: str) -> Any:
     if name[0].isupper():
         from .codec import errors as source
     elif name == "compare":
-        from .codec import compare as source
+        from .codec.comparison import compare as source
     else:
         from .codec import api as source
     value = getattr(source, name)

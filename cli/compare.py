@@ -12,8 +12,8 @@ from . import console
 from .files import Job, gather, output, read, write
 
 if TYPE_CHECKING:
-    from ..codec.results import Comparison
-    from ..codec.tables import Table
+    from ..codec.comparison.results import Comparison
+    from ..codec.comparison.text import Table
 
 __all__ = ["command"]
 
@@ -67,9 +67,9 @@ def command(
     """
     if plot is not None and plot == html:
         raise click.UsageError("--plot and --html need a file each.")
-    from ..codec import chart
-    from ..codec.compare import TABLE, Comparer
-    from ..codec.rivals import RIVALS
+    from ..codec.comparison import plot as chart
+    from ..codec.comparison.compare import TABLE, Comparer
+    from ..codec.comparison.reference_codecs import RIVALS
 
     jobs = gather(inputs)
     several = (PAGE_QUALITY,) if html else ()
@@ -98,7 +98,7 @@ def command(
                 kind = plot.lower().rpartition(".")[2]
                 write(plot_job, chart.draw(comparison.curves, kind, title), force)
             if page_job:
-                from ..codec import page
+                from ..codec.comparison import html as page
 
                 text = page.render(comparison, subjects, comparer)
                 write(page_job, text.encode(), force)
@@ -114,8 +114,8 @@ def command(
 
 def _measure(jobs: Sequence[Job], comparer: Any) -> tuple[list[Any], list[Any], list[Any]]:
     """Reports on the pictures, the first few pictures themselves, and what went wrong."""
-    from ..codec.page import SCENES
-    from ..codec.subjects import Subject, names
+    from ..codec.comparison.html import SCENES
+    from ..codec.comparison.inputs import Subject, names
 
     reports, subjects, errors = [], [], []
     titles = names([job.source or job.name for job in jobs])
@@ -145,7 +145,7 @@ def _measure(jobs: Sequence[Job], comparer: Any) -> tuple[list[Any], list[Any], 
 
 
 def _print(comparison: "Comparison") -> None:
-    from ..codec.tables import rate_tables, row_tables
+    from ..codec.comparison.text import rate_tables, row_tables
 
     for report in comparison.pictures:
         for table in row_tables(report):

@@ -39,7 +39,8 @@ def command(family: str, data: Path, out: Path | None, model: str | None, as_jso
     if out is not None and family != "all":
         raise click.UsageError("--out goes with 'all'.")
     with console.needs_training("evaluate"), console.fail_on_error():
-        from ..training import evaluate, evaluate_denoiser
+        from ..training import evaluate
+        from ..training.denoiser import evaluate as evaluate_denoiser
 
         given = None if model is None else Path(model)
         if family == "denoiser":

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from . import container, denoiser, library, pixels
-from .about import CODECS, Info, ModelInfo, info, installed, models, quality_steps
+from . import container, denoiser, library
 from .container import ChunkType, Flag, Header
 from .denoiser import DenoiseResult, denoise, denoise_detailed
 from .errors import FormatError, InputError
-from .opening import Data, read_bytes
-from .sampling import complete, sample
+from .image import pixels
+from .image.open import Data, read_bytes
+from .inspection import CODECS, Info, ModelInfo, info, installed, models, quality_steps
+from .rate_control import largest_quality, limit_of
 from .schemes import LOSSLESS, by_name, by_wire_id
+from .schemes.vqvae.sampling import complete, sample
 from .session import Runtime
-from .target import largest_quality, limit_of
 
 __all__ = [
     "CODECS",

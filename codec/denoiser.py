@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import library, pixels
+from . import library
 from .container import check_size
 from .errors import InputError
+from .image import pixels
 from .library import Model
 from .session import Runtime
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin, WebPImagePlugin
 
-from gencodec.codec import alpha as alpha_module
-from gencodec.codec import pixels
-from gencodec.codec.alpha import fill_hidden
 from gencodec.codec.errors import FormatError
+from gencodec.codec.image import alpha as alpha_module
+from gencodec.codec.image import pixels
+from gencodec.codec.image.alpha import fill_hidden
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (11, 13, 3), dtype=np.uint8)

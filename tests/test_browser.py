@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from gencodec import cli
-from gencodec.codec.page import SCENES
+from gencodec.codec.comparison.html import SCENES
 
 (MODEL,) = (Path(__file__).parent / "golden" / "autoencoder-0").glob("*-encoder.onnx")
 WIDTH = 160  # of the picture

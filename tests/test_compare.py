@@ -17,7 +17,21 @@ from PIL import Image, JpegImagePlugin, features
 
 import gencodec
 from gencodec import cli
-from gencodec.codec import api, compare, metrics, results, rivals, search, subjects, tables
+from gencodec.codec import api, metrics
+from gencodec.codec.comparison import (
+    compare,
+    results,
+    search,
+)
+from gencodec.codec.comparison import (
+    inputs as subjects,
+)
+from gencodec.codec.comparison import (
+    reference_codecs as rivals,
+)
+from gencodec.codec.comparison import (
+    text as tables,
+)
 from gencodec.training import evaluate
 
 # A tiny model of its own: nothing here depends on how good the shipped one is.

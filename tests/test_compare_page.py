@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from gencodec import cli
-from gencodec.codec import page
-from gencodec.codec.compare import Comparer
-from gencodec.codec.subjects import Subject
+from gencodec.codec.comparison import html as page
+from gencodec.codec.comparison.compare import Comparer
+from gencodec.codec.comparison.inputs import Subject
 
 (MODEL,) = (Path(__file__).parent / "golden" / "autoencoder-0").glob("*-encoder.onnx")
 NASTY = "a <b>'\"&amp;</script><img src=x onerror=alert(1)>$x^2$.png"

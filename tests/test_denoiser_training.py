@@ -9,13 +9,14 @@ from PIL import Image
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("compressai", reason="compressai is not installed")
 
-from torch import Tensor, nn  # noqa: E402
+from torch import Tensor, nn
 
-from gencodec.codec import api, denoiser  # noqa: E402
-from gencodec.codec.errors import InputError  # noqa: E402
-from gencodec.training import evaluate_denoiser, export, noise, train  # noqa: E402
-from gencodec.training.models.denoiser import BLIND, STEP, Denoiser, DenoiserConfig  # noqa: E402
-from gencodec.training.shipped import denoiser_tensors  # noqa: E402
+from gencodec.codec import api, denoiser
+from gencodec.codec.errors import InputError
+from gencodec.training import export, noise, train
+from gencodec.training.autoencoder.restore import denoiser_tensors
+from gencodec.training.denoiser import evaluate as evaluate_denoiser
+from gencodec.training.denoiser.network import BLIND, STEP, Denoiser, DenoiserConfig
 
 TINY = {"net.widths": "8,12,16,16", "net.blocks": "1,0,1,1,0,0,1", "net.estimator": "8,8,8"}
 SHORT = {"steps": "12", "batch": "4", "crop": "64", "late_crop": "64", "warmup_steps": "3"}

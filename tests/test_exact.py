@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gencodec.codec import library
 from gencodec.codec.modelfile import ModelFile
-from gencodec.codec.schemes.halves import Grid, grid
+from gencodec.codec.schemes.autoencoder.checkerboard import Grid, grid
 from gencodec.codec.session import Runtime, Session
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -224,8 +224,8 @@ def test_the_torch_network_equals_int64(path: Path) -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed")
     pytest.importorskip("compressai", reason="compressai is not installed")
     from gencodec.codec.library import default_pair
-    from gencodec.training.models import autoencoder
-    from gencodec.training.shipped import autoencoder_tensors
+    from gencodec.training.autoencoder import network as autoencoder
+    from gencodec.training.autoencoder.restore import autoencoder_tensors
 
     file = ModelFile.load(path)
     settings = default_pair("autoencoder", path)[0].file.settings["network"]

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from gencodec.codec import api
 from gencodec.codec.entropy import TOTAL
 from gencodec.codec.errors import FormatError
-from gencodec.codec.schemes import flow, halvings, lifting
+from gencodec.codec.schemes.flow import codec as flow
+from gencodec.codec.schemes.flow import lifting
+from gencodec.codec.schemes.flow import segment as halvings
 from gencodec.codec.session import Runtime
 
 ROWS, PLACES = 64, 257

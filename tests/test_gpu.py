@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gencodec.codec import api, container, library, session
-from gencodec.codec.schemes import latents
-from gencodec.codec.schemes.side import Side
+from gencodec.codec.schemes.autoencoder import segment as latents
+from gencodec.codec.schemes.autoencoder.entropy_model import Side
 from gencodec.codec.session import Runtime
 
 (TINY,) = (Path(__file__).parent / "golden" / "autoencoder-0").glob("*-encoder.onnx")

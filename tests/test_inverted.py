@@ -7,15 +7,19 @@ from numpy.typing import NDArray
 torch = pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("onnxscript", reason="exports need onnxscript")
 
-import onnxruntime  # noqa: E402
-from onnx import GraphProto, helper  # noqa: E402
-from torch import Tensor, nn  # noqa: E402
+import onnxruntime
+from onnx import GraphProto, helper
+from torch import Tensor, nn
 
-from gencodec.training.exports.bytewise import ByteMatrix, Bytes, by_pixel  # noqa: E402
-from gencodec.training.exports.forms import parameter  # noqa: E402
-from gencodec.training.exports.units import _rescale  # noqa: E402
-from gencodec.training.models.inverted import ByteConv2d, InvertedResidual, calibrate  # noqa: E402
-from gencodec.training.onnxfile import IR_VERSION, OPSET, export_role  # noqa: E402
+from gencodec.training.autoencoder.inference_layout import parameter
+from gencodec.training.autoencoder.int8_blocks import (
+    ByteConv2d,
+    InvertedResidual,
+    calibrate,
+)
+from gencodec.training.autoencoder.int8_export import ByteMatrix, Bytes, by_pixel
+from gencodec.training.autoencoder.scale_folding import _rescale
+from gencodec.training.onnx_writer import IR_VERSION, OPSET, export_role
 
 
 def block() -> InvertedResidual:

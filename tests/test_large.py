@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gencodec.cli import cli as main
-from gencodec.codec import api, container, library, opening, pixels, target
+from gencodec.codec import api, container, library
+from gencodec.codec import rate_control as target
 from gencodec.codec.errors import FormatError, InputError
-from gencodec.codec.schemes import autoencoder, grid
-from gencodec.codec.schemes.side import Side
+from gencodec.codec.image import open as opening
+from gencodec.codec.image import pixels
+from gencodec.codec.schemes import tiling as grid
+from gencodec.codec.schemes.autoencoder import codec as autoencoder
+from gencodec.codec.schemes.autoencoder.entropy_model import Side
 from gencodec.codec.session import Runtime
 
 GOLDEN = Path(__file__).parent / "golden"

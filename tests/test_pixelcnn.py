@@ -10,8 +10,8 @@ from gencodec.codec import library
 from gencodec.codec.entropy import Decoder, Encoder
 from gencodec.codec.errors import ModelError
 from gencodec.codec.modelfile import EXACT, ModelFile
-from gencodec.codec.schemes import pixelcnn
-from gencodec.codec.schemes.pixelcnn import TOTAL, Field, priors, taps
+from gencodec.codec.schemes.vqvae import prior as pixelcnn
+from gencodec.codec.schemes.vqvae.prior import TOTAL, Field, priors, taps
 
 GOLDEN = Path(__file__).parent / "golden"
 DECODERS = sorted(

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
-from gencodec.codec import pixels
 from gencodec.codec.errors import InputError
+from gencodec.codec.image import pixels
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (11, 13, 3), dtype=np.uint8)

@@ -5,13 +5,17 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'gencodec[train]'")
 
-from types import SimpleNamespace  # noqa: E402
-from typing import Any  # noqa: E402
+from types import SimpleNamespace
+from typing import Any
 
-from gencodec.codec.schemes.latents import _quantise  # noqa: E402
-from gencodec.codec.schemes.side import BIT_WORTH, QUANTISE_MAX, thresholds  # noqa: E402
-from gencodec.training.models.inverted import ByteConv2d, calibrate  # noqa: E402
-from gencodec.training.models.residuals import QUIET, ROWS, Residuals, width  # noqa: E402
+from gencodec.codec.schemes.autoencoder.contract import (
+    RDO_LAMBDA,
+    RDOQ_MAX,
+    rdoq_thresholds,
+)
+from gencodec.codec.schemes.autoencoder.segment import _quantise
+from gencodec.training.autoencoder.int8_blocks import ByteConv2d, calibrate
+from gencodec.training.autoencoder.quantizer import QUIET, ROWS, Residuals, width
 
 
 def some(count: int = 20_000) -> tuple[Any, Any]:
@@ -23,14 +27,14 @@ def some(count: int = 20_000) -> tuple[Any, Any]:
 
 def test_the_choice_is_the_cheaper_of_the_two_nearest_sizes() -> None:
     random = np.random.default_rng(1)
-    bits = np.cumsum(random.uniform(0, 4, (5, QUANTISE_MAX + 1)), 1).astype(np.float32)
-    at = thresholds(bits)
+    bits = np.cumsum(random.uniform(0, 4, (5, RDOQ_MAX + 1)), 1).astype(np.float32)
+    at = rdoq_thresholds(bits)
     rows = random.integers(0, 5, 5000)
-    distance = random.uniform(0, QUANTISE_MAX + 0.4, rows.size).astype(np.float32)
+    distance = random.uniform(0, RDOQ_MAX + 0.4, rows.size).astype(np.float32)
     nearest = np.floor(distance + 0.5).astype(int)
     below = np.maximum(nearest - 1, 0)
-    cost = (distance - nearest) ** 2 + BIT_WORTH * bits[rows, nearest]
-    cost_below = (distance - below) ** 2 + BIT_WORTH * bits[rows, below]
+    cost = (distance - nearest) ** 2 + RDO_LAMBDA * bits[rows, nearest]
+    cost_below = (distance - below) ** 2 + RDO_LAMBDA * bits[rows, below]
     clear = np.abs(cost - cost_below) > 1e-4
     chosen = nearest - (distance < at[rows, nearest])
     assert np.array_equal(chosen[clear], np.where(cost_below < cost, below, nearest)[clear])

@@ -4,11 +4,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
-from torch import Tensor  # noqa: E402
+from torch import Tensor
 
-from gencodec.training.models.inverted import InvertedResidual  # noqa: E402
-from gencodec.training.models.layers import Block, Residual  # noqa: E402
-from gencodec.training.revive import NEVER, observed, restart  # noqa: E402
+from gencodec.training.autoencoder.int8_blocks import InvertedResidual
+from gencodec.training.dead_units import NEVER, observed, restart
+from gencodec.training.layers import Block, Residual
 
 
 def blocks() -> list[Residual]:

@@ -11,9 +11,12 @@ from PIL import Image
 
 import gencodec
 from gencodec.cli import cli
-from gencodec.codec import library, sampling
+from gencodec.codec import library
 from gencodec.codec.errors import InputError
-from gencodec.codec.schemes import grid, pixelcnn, vqvae
+from gencodec.codec.schemes import tiling as grid
+from gencodec.codec.schemes.vqvae import codec as vqvae
+from gencodec.codec.schemes.vqvae import prior as pixelcnn
+from gencodec.codec.schemes.vqvae import sampling
 from gencodec.codec.session import Runtime
 
 (MODEL,) = (Path(__file__).parent / "golden" / "vqvae-0").glob("*-encoder.onnx")

@@ -13,8 +13,10 @@ from PIL import Image
 
 from gencodec.codec import api, container, library, metrics
 from gencodec.codec.errors import FormatError, GencodecError
-from gencodec.codec.schemes import SCHEMES, by_name, by_wire_id, grid, vqvae
-from gencodec.codec.schemes import picture as picture_module
+from gencodec.codec.schemes import SCHEMES, by_name, by_wire_id
+from gencodec.codec.schemes import segments as picture_module
+from gencodec.codec.schemes import tiling as grid
+from gencodec.codec.schemes.vqvae import codec as vqvae
 from gencodec.codec.session import Runtime
 
 GOLDEN = Path(__file__).parent / "golden"

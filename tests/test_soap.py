@@ -6,10 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from torch import Tensor  # noqa: E402
-from torch.nn import Parameter  # noqa: E402
+from torch import Tensor
+from torch.nn import Parameter
 
-from gencodec.training.soap import Soap  # noqa: E402
+from gencodec.training.soap import Soap
 
 COUNT = 24
 

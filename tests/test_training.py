@@ -10,19 +10,35 @@ from PIL import Image
 
 from gencodec.codec import api
 from gencodec.codec.errors import InputError
-from gencodec.codec.schemes.halves import grid
+from gencodec.codec.schemes.autoencoder.contract import grid
 from gencodec.codec.session import Runtime
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("compressai", reason="compressai is not installed")
 
-from gencodec.training import data, export, families, tables, train, weights  # noqa: E402
-from gencodec.training.config import PRESETS, with_overrides  # noqa: E402
-from gencodec.training.exports.autoencoder import COARSE  # noqa: E402
-from gencodec.training.exports.centre import centre  # noqa: E402
-from gencodec.training.models.autoencoder import Autoencoder, AutoencoderConfig, mix_of  # noqa: E402
-from gencodec.training.models.inverted import ByteConv2d, InvertedResidual  # noqa: E402
-from gencodec.training.models.layers import (  # noqa: E402
+from gencodec.training import (
+    data,
+    export,
+    families,
+    train,
+)
+from gencodec.training import (
+    frequency_tables as tables,
+)
+from gencodec.training import (
+    task as weights,
+)
+from gencodec.training.autoencoder.bias_correction import centre
+from gencodec.training.autoencoder.export import COARSE
+from gencodec.training.autoencoder.int8_blocks import ByteConv2d, InvertedResidual
+from gencodec.training.autoencoder.network import (
+    Autoencoder,
+    AutoencoderConfig,
+    mix_of,
+)
+from gencodec.training.autoencoder.restore import FORMS, autoencoder_model
+from gencodec.training.config import PRESETS, with_overrides
+from gencodec.training.layers import (
     EXACT,
     IntConv2d,
     Residual,
@@ -30,8 +46,7 @@ from gencodec.training.models.layers import (  # noqa: E402
     cosine_scaled,
     cosine_split,
 )
-from gencodec.training.onnxfile import _scales  # noqa: E402
-from gencodec.training.shipped import FORMS, autoencoder_model  # noqa: E402
+from gencodec.training.onnx_writer import _scales
 
 TINY = {
     "net.y": "16",
@@ -356,12 +371,12 @@ def test_integer_layers_give_integers_below_their_bound() -> None:
 
 
 def test_mixing_weights_match_the_runtime() -> None:
-    from gencodec.codec.schemes.side import mixing
+    from gencodec.codec.schemes.quality import level_weights
 
     for position in (0, 1, 255, 256, 700, 1791, 1792):
         weights = mix_of(torch.tensor([position / 1792]), 8)[0]
         assert weights.sum() == 256
-        assert weights.int().tolist() == mixing(position, 8).tolist()
+        assert weights.int().tolist() == level_weights(position, 8).tolist()
 
 
 def test_the_cosine_basis_is_orthonormal() -> None:
@@ -422,8 +437,8 @@ def test_wrong_settings_and_folders_are_named(folder: Path, tmp_path: Path) -> N
 
 def test_shuffles_become_strides() -> None:
     """The same sums, without a transposition, and weights that come back as they were."""
-    from gencodec.training.onnxfile import strided
-    from gencodec.training.shipped import unstrided
+    from gencodec.training.autoencoder.restore import unstrided
+    from gencodec.training.onnx_writer import strided
 
     nn = torch.nn
     network = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(48, 5, 3, padding=1))
@@ -441,8 +456,8 @@ def test_shuffles_become_strides() -> None:
 
 def test_halos_cover_what_the_networks_see() -> None:
     """Blocks that were never trained add nothing; with random weights every one counts."""
-    from gencodec.training.exports.autoencoder import _halos
-    from gencodec.training.models.autoencoder import Autoencoder, AutoencoderConfig
+    from gencodec.training.autoencoder.export import _halos
+    from gencodec.training.autoencoder.network import Autoencoder, AutoencoderConfig
 
     small = {"y": 16, "z": 8, "banks": 1, "ea": (48, 16, 16), "es": (48, 16)}
     found = []

@@ -11,8 +11,10 @@ from PIL import Image
 from gencodec.codec import api, container, library
 from gencodec.codec.entropy import Decoder, Encoder
 from gencodec.codec.errors import FormatError
-from gencodec.codec.schemes import grid, pixelcnn, vqvae
-from gencodec.codec.schemes import picture as picture_module
+from gencodec.codec.schemes import segments as picture_module
+from gencodec.codec.schemes import tiling as grid
+from gencodec.codec.schemes.vqvae import codec as vqvae
+from gencodec.codec.schemes.vqvae import prior as pixelcnn
 from gencodec.codec.session import Runtime
 
 (MODEL,) = (Path(__file__).parent / "golden" / "vqvae-0").glob("*-encoder.onnx")

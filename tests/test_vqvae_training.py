@@ -9,16 +9,22 @@ from PIL import Image
 
 from gencodec.codec import api, library
 from gencodec.codec.errors import InputError
-from gencodec.codec.schemes.pixelcnn import LOGIT_UNIT, TOTAL, UNIT, Field, priors
+from gencodec.codec.schemes.vqvae.prior import LOGIT_UNIT, TOTAL, UNIT, Field, priors
 from gencodec.codec.session import Runtime
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("compressai", reason="compressai is not installed")
 
-from gencodec.training import export, families, train, weights  # noqa: E402
-from gencodec.training.models.layers import EXACT  # noqa: E402
-from gencodec.training.models.pixelcnn import IntLayer, LevelPrior, Priors, gate_tables  # noqa: E402
-from gencodec.training.models.vqvae import Codebooks, Vqvae, VqvaeConfig  # noqa: E402
+from gencodec.training import export, families, train
+from gencodec.training import task as weights
+from gencodec.training.layers import EXACT
+from gencodec.training.vqvae.network import Codebooks, Vqvae, VqvaeConfig
+from gencodec.training.vqvae.prior_network import (
+    IntLayer,
+    LevelPrior,
+    Priors,
+    gate_tables,
+)
 
 TINY = {
     "net.levels": "2",

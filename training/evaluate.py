@@ -19,12 +19,15 @@ import PIL
 from PIL import Image
 
 from .. import __version__
-from ..codec import api, chart, compare, library, metrics
+from ..codec import api, library, metrics
+from ..codec.comparison import compare
+from ..codec.comparison import plot as chart
+from ..codec.comparison.results import Curve, Point
 from ..codec.errors import InputError
-from ..codec.results import Curve, Point
-from . import evaluate_flow, evaluate_vqvae
-from .beside import beside
 from .data import Pixels, load_whole
+from .flow import evaluate as evaluate_flow
+from .parallel import beside
+from .vqvae import evaluate as evaluate_vqvae
 
 __all__ = ["QUALITIES", "published", "run", "run_all"]
 

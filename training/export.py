@@ -6,9 +6,12 @@ from pathlib import Path
 import torch
 
 from ..codec.errors import InputError
+from .autoencoder import export as autoencoder
 from .data import Crops, load_pictures
-from .exports import autoencoder, denoiser, flow, vqvae
+from .denoiser import export as denoiser
 from .families import FAMILIES, load_weights
+from .flow import export as flow
+from .vqvae import export as vqvae
 
 __all__ = ["run"]
 

@@ -1,11 +1,11 @@
 """The families that can be trained; `tasks` holds what is particular to each."""
 
-from .tasks.autoencoder import AutoencoderTask
-from .tasks.denoiser import DenoiserTask
-from .tasks.flow import FlowTask
-from .tasks.vqvae import VqvaeTask
-from .tasks.vqvae_prior import VqvaePriorTask
-from .weights import Task, load_weights
+from .autoencoder.task import AutoencoderTask
+from .denoiser.task import DenoiserTask
+from .flow.task import FlowTask
+from .task import Task, load_weights
+from .vqvae.prior_task import VqvaePriorTask
+from .vqvae.task import VqvaeTask
 
 __all__ = [
     "FAMILIES",

@@ -3,8 +3,10 @@
 from types import ModuleType
 
 from ..errors import FormatError, InputError
-from . import autoencoder, flow, vqvae
-from .flow import LOSSLESS
+from .autoencoder import codec as autoencoder
+from .flow import codec as flow
+from .flow.codec import LOSSLESS
+from .vqvae import codec as vqvae
 
 __all__ = ["LOSSLESS", "SCHEMES", "by_name", "by_wire_id"]
 

@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import gencodec
-from gencodec.codec import api, container, library, metrics, pixels
+from gencodec.codec import api, container, library, metrics
 from gencodec.codec.entropy import Decoder, Encoder
+from gencodec.codec.image import pixels
 
 PHOTO = Path(__file__).parent.parent / "data" / "cat.jpg"
 SIZES = {"1080p": (1080, 1920), "4K": (2160, 3840)}

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import gencodec
-from gencodec.training.evaluate_denoiser import pairs, psnr, read
+from gencodec.training.denoiser.evaluate import pairs, psnr, read
 
 STRENGTHS = (1, 2, 3, 4, 6, 8, 12)
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 import gencodec
 from gencodec.codec import api, library
-from gencodec.codec.schemes.pixelcnn import Field, priors
+from gencodec.codec.schemes.vqvae.prior import Field, priors
 
 PHOTO = Path(__file__).parent.parent / "data" / "cat.jpg"
 

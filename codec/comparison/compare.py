@@ -1,0 +1,295 @@
+"""How much smaller than JPEG, and what is lost: gencodec against other codecs, on any picture.
+
+Every size is that of a whole file which was opened again and measured; metadata is left out of all
+of them alike, and so is transparency, which JPEG has none of: pictures are laid on white.  For one
+picture there is a row for a few qualities of ours, with the file that each other codec needs to be
+at least as good (`search`); for any number of pictures there are rate-distortion curves and
+BD-rates, of each picture and of the means over all.
+
+Example:
+    >>> result = compare(np.zeros((32, 48, 3), np.uint8), against=["jpeg"])
+    >>> result.pictures[0].width, [curve.label for curve in result.curves]
+    (48, ['gencodec autoencoder', 'JPEG 4:2:0'])
+"""
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import api, metrics
+from ..errors import GencodecError, InputError
+from .inputs import Subject, names
+from .reference_codecs import RIVALS, Rival, rivals, versions
+from .results import Comparison, Curve, Match, Point, Report, Row, mean_curves, mean_rates, rate
+from .search import MEASURES, Coder, Measure, Sample, Trials
+
+__all__ = ["Comparer", "Ours", "compare"]
+
+QUALITIES = tuple(range(0, 101, 10))  # of our curves
+TABLE = (10, 30, 50, 70, 90)  # the qualities of ours that are looked up, for a single picture
+
+
+def compare(
+    images: Any,
+    codecs: Sequence[str] | None = None,
+    against: Sequence[str] = RIVALS,
+    qualities: Sequence[float] | None = None,
+    *,
+    measures: Sequence[Measure] = ("psnr", "ms_ssim"),
+    device: str = "auto",
+    threads: int | None = None,
+    model: str | os.PathLike | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Comparison:
+    """Compares our codecs with others on some pictures.
+
+    Arguments:
+        images: one picture or a list of them, each as for `gencodec.compress`.
+        codecs: ours, of `gencodec.codec.api.CODECS`; None for the default one.
+        against: the others, of `RIVALS`; those not to be had here are left out with a note.
+        qualities: of ours, for which the others' sizes are searched; None for 10, 30, 50, 70 and
+            90 where there is one picture, and none where there are more.
+        measures: what is to be equal in that search: "psnr", "ms_ssim" or "bytes".
+        device, threads, model: as for `gencodec.compress`.
+        progress: called with the share of the work that is done, from 0 to 1.
+
+    Raises:
+        InputError: a picture that cannot be read, an unknown codec, a wrong argument.
+        ModelError, DeviceError: as `gencodec.compress`.
+    """
+    given = list(images) if isinstance(images, list | tuple) else [images]
+    if not given:
+        raise InputError("There is nothing to compare; give at least one picture.")
+    if qualities is None:
+        qualities = TABLE if len(given) == 1 else ()
+    comparer = Comparer(codecs, against, qualities, measures, device, threads, model)
+    reports = []
+    for index, (image, name) in enumerate(zip(given, names(given), strict=True)):
+        subject = Subject.load(image, name)
+        share = _part(progress, index, len(given)) if progress else None
+        reports.append(comparer.measure(subject, share))
+    return comparer.summary(reports)
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A codec of ours as the search sees it."""
+
+    name: str
+    settings: tuple[float, ...]
+    device: str = "auto"
+    threads: int | None = None
+    model: str | os.PathLike | None = None
+    browsers: str | None = None
+
+    @property
+    def label(self) -> str:
+        return f"gencodec {self.name}"
+
+    def encode(self, pixels: NDArray[np.uint8], setting: float) -> bytes:
+        return api.compress(
+            pixels,
+            self.name,
+            setting,
+            device=self.device,
+            threads=self.threads,
+            strip=True,
+            model=self.model,
+        )
+
+    def decode(self, data: bytes, grey: bool = False) -> NDArray[np.uint8]:
+        image = api.decompress(data, device=self.device, threads=self.threads, model=self.model)
+        return np.asarray(image.convert("L" if grey else "RGB"))
+
+
+class Comparer:
+    """What is compared, and how; takes the pictures one by one.
+
+    Arguments as for `compare`, and:
+        keep_files: whether `file` is to have what `measure` wrote and found to match.
+    """
+
+    def __init__(
+        self,
+        codecs: Sequence[str] | None = None,
+        against: Sequence[str] = RIVALS,
+        qualities: Sequence[float] = TABLE,
+        measures: Sequence[Measure] = ("psnr", "ms_ssim"),
+        device: str = "auto",
+        threads: int | None = None,
+        model: str | os.PathLike | None = None,
+        keep_files: bool = False,
+    ) -> None:
+        rivals(against)  # refuses unknown names
+        codecs = api.installed(model)[:1] if codecs is None else codecs
+        for name, known, what in [(name, api.CODECS, "codec") for name in codecs] + [
+            (name, MEASURES, "measure") for name in measures
+        ]:
+            if name not in known:
+                raise InputError(f"There is no {what} {name!r}; choose from: {', '.join(known)}.")
+        if not codecs:
+            raise InputError(f"Name at least one codec of ours: {', '.join(api.CODECS)}.")
+        self.against = tuple(dict.fromkeys(against))
+        self.qualities = tuple(sorted(set(qualities)))
+        self.measures = tuple(measures)
+        self.workers = threads or os.cpu_count() or 1
+        every = tuple(sorted({*QUALITIES, *self.qualities}))
+        self.ours = [
+            Ours(name, api.quality_steps(name, model) or every, device, threads, model)
+            for name in dict.fromkeys(codecs)
+        ]
+        self._decoders: dict[str, str] = {}
+        self._files: dict[tuple[str, str, float], bytes] | None = {} if keep_files else None
+        self._seen: dict[tuple, Report] = {}
+
+    def measure(self, subject: Subject, progress: Callable[[float], None] | None = None) -> Report:
+        """All that is to be known of one picture."""
+        pixels = subject.pixels
+        height, width = pixels.shape[:2]
+        same = (pixels.shape, hashlib.sha256(pixels.tobytes()).digest())
+        if (first := self._seen.get(same)) is not None:
+            again = f"The same pixels as {first.name}: they count twice in the means."
+            return replace(first, name=subject.name, notes=(*first.notes, again))
+        theirs, _ = rivals(self.against, grey=pixels.ndim == 2)
+        searches = len(self.ours) * len(self.qualities) * len(self.measures)
+        steps = sum(len(codec.settings) for codec in self.ours)
+        steps += sum(len(rival.ladder) + searches for rival in theirs)
+        count = _Count(steps, progress)
+
+        curves, rows = [], []
+        for codec in self.ours:
+            trials = Trials(codec, pixels)
+            curves.append(_curve(trials, codec.settings, "ours", count))
+            self._decoders[codec.label] = api.info(trials.sample(codec.settings[0]).data).decoder
+            for quality in self.qualities:
+                sample = trials.sample(quality)
+                self._keep(subject, codec, sample)
+                rows.append(Row(codec.name, quality, _point(trials, sample), ()))
+        found, refusals = self._all_matches(subject, theirs, [row.point for row in rows], count)
+        rows = [
+            replace(row, matches=tuple(match for _, matches in found for match in matches[index]))
+            for index, row in enumerate(rows)
+        ]
+        report = Report(
+            name=subject.name,
+            width=width,
+            height=height,
+            grey=pixels.ndim == 2,
+            notes=(*subject.notes, *refusals),
+            curves=(*curves, *(curve for curve, _ in found)),
+            rows=tuple(rows),
+            rates=tuple(
+                rate(mine, other, measure)
+                for mine in curves
+                for other, _ in found
+                for measure in ("psnr", "ms_ssim")
+                if measure == "psnr" or mine.points[0].ms_ssim is not None
+            ),
+        )
+        return self._seen.setdefault(same, report)
+
+    def summary(self, reports: Sequence[Report]) -> Comparison:
+        """The means over the pictures, in the order in which they are given."""
+        return Comparison(
+            pictures=tuple(reports),
+            curves=mean_curves(reports),
+            rates=mean_rates(reports),
+            notes=tuple(rivals(self.against)[1]),
+            versions=self._decoders | versions(self.against),
+        )
+
+    def file(self, subject: Subject, coder: Coder, setting: float) -> bytes:
+        """A picture's file by one codec: the one that was kept, or written once more."""
+        kept = (self._files or {}).get((subject.name, coder.label, setting))
+        return coder.encode(subject.pixels, setting) if kept is None else kept
+
+    def _all_matches(
+        self, subject: Subject, theirs: list[Rival], ours: list[Point], count: "_Count"
+    ) -> tuple[list[tuple[Curve, list[list[Match]]]], list[str]]:
+        """Of each rival its curve, and its matches for each of `ours`; and why some have none."""
+
+        def work(rival: Rival) -> tuple[Curve, list[list[Match]]]:
+            trials = Trials(rival, subject.pixels)
+            curve = _curve(trials, rival.ladder, "theirs", count)
+            return curve, [self._matches(subject, trials, point, count) for point in ours]
+
+        found, refusals = [], []
+        with ThreadPoolExecutor(max(min(self.workers, len(theirs)), 1)) as pool:
+            futures = [pool.submit(work, rival) for rival in theirs]
+            try:
+                for future in futures:
+                    try:
+                        found.append(future.result())
+                    except GencodecError as error:  # a rival that cannot hold this picture
+                        refusals.append(str(error))
+            except BaseException:
+                count.stop.set()
+                raise
+        return found, refusals
+
+    def _keep(self, subject: Subject, coder: Coder, sample: Sample) -> None:
+        if self._files is not None:
+            self._files[subject.name, coder.label, sample.setting] = sample.data
+
+    def _matches(
+        self, subject: Subject, trials: Trials, ours: Point, count: "_Count"
+    ) -> list[Match]:
+        found = []
+        for measure in self.measures:
+            target = getattr(ours, measure)
+            count.step()
+            if target is None:
+                continue
+            sample = trials.reach(measure, target)
+            point = saving = None
+            if sample is not None:
+                self._keep(subject, trials.coder, sample)
+                point = _point(trials, sample, with_ms_ssim=measure != "psnr")
+                if measure != "bytes":
+                    saving = 100 * (1 - ours.bytes / point.bytes)
+            lowest = sample is not None and sample.setting == trials.coder.settings[0]
+            found.append(Match(trials.coder.label, measure, target, point, saving, lowest))
+        return found
+
+
+class _Count:
+    """Counts steps of many threads, and ends their work when the main one gives up."""
+
+    def __init__(self, steps: int, progress: Callable[[float], None] | None) -> None:
+        self.steps, self.done, self.progress = steps, 0, progress
+        self.stop = threading.Event()
+        self.lock = threading.Lock()
+
+    def step(self) -> None:
+        if self.stop.is_set():
+            raise CancelledError
+        with self.lock:
+            self.done += 1
+            if self.progress is not None:
+                self.progress(self.done / self.steps)
+
+
+def _part(progress: Callable[[float], None], index: int, of: int) -> Callable[[float], None]:
+    return lambda share: progress((index + share) / of)
+
+
+def _curve(trials: Trials, settings: Sequence[float], kind: str, count: _Count) -> Curve:
+    points = []
+    for setting in settings:
+        points.append(_point(trials, trials.sample(setting)))
+        count.step()
+    return Curve(trials.coder.label, kind, tuple(points))
+
+
+def _point(trials: Trials, sample: Sample, with_ms_ssim: bool = True) -> Point:
+    height, width = trials.pixels.shape[:2]
+    size = len(sample.data)
+    similarity = trials.ms_ssim(sample.setting) if with_ms_ssim else None
+    return Point(sample.setting, size, metrics.bpp(size, width, height), sample.psnr, similarity)

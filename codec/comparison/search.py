@@ -1,0 +1,152 @@
+"""Real files of one picture by one codec, and the search for the one that reaches a quality.
+
+Nothing here is interpolated: `Trials.reach` gives a file that was written, opened again and
+measured, and that is at least as good as what was asked for, or it gives none.
+
+Example:
+    >>> from .rivals import rivals
+    >>> (jpeg,), _ = rivals(["jpeg"])
+    >>> picture = np.repeat(np.arange(64, dtype=np.uint8), 64 * 3).reshape(64, 64, 3)
+    >>> found = Trials(jpeg, picture).reach("psnr", 30.0)
+    >>> found.psnr >= 30, Trials(jpeg, picture).reach("bytes", 10**6)
+    (True, None)
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import metrics
+from ..metrics import MS_SSIM_MIN_SIDE
+
+__all__ = ["MEASURES", "Coder", "Measure", "Sample", "Trials"]
+
+Pixels = NDArray[np.uint8]
+Measure = Literal["psnr", "ms_ssim", "bytes"]
+MEASURES: tuple[Measure, ...] = ("psnr", "ms_ssim", "bytes")
+
+
+class Coder(Protocol):
+    """What writes and reads files: a rival, or a codec of ours."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def settings(self) -> Sequence[float]: ...
+    @property
+    def browsers(self) -> str | None: ...
+    def encode(self, pixels: Pixels, setting: float) -> bytes: ...
+    def decode(self, data: bytes, grey: bool = False) -> Pixels: ...
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A file: its codec's setting, its content, and its PSNR in dB (infinite where exact)."""
+
+    setting: float
+    data: bytes
+    psnr: float
+
+
+class Trials:
+    """All files of one picture by one codec that were tried so far.
+
+    Arguments:
+        coder: the codec; the quality of its files grows, by and large, along its settings.
+        pixels: uint8 ``(H, W)`` or ``(H, W, 3)``.
+    """
+
+    def __init__(self, coder: Coder, pixels: Pixels) -> None:
+        self.coder = coder
+        self.pixels = pixels
+        self.has_ms_ssim = min(pixels.shape[:2]) >= MS_SSIM_MIN_SIDE
+        self._samples: dict[float, Sample] = {}
+        self._ms_ssim: dict[float, float] = {}
+
+    def sample(self, setting: float) -> Sample:
+        """The file of that setting, measured.
+
+        Raises:
+            GencodecError: the codec cannot hold this picture.
+        """
+        if setting not in self._samples:
+            data = self.coder.encode(self.pixels, setting)
+            decoded = self.coder.decode(data, self.pixels.ndim == 2)
+            self._samples[setting] = Sample(setting, data, metrics.psnr(self.pixels, decoded))
+        return self._samples[setting]
+
+    def ms_ssim(self, setting: float) -> float | None:
+        """MS-SSIM of the file of that setting; None where the picture is too small for it."""
+        if not self.has_ms_ssim:
+            return None
+        if setting not in self._ms_ssim:
+            decoded = self.coder.decode(self.sample(setting).data, self.pixels.ndim == 2)
+            self._ms_ssim[setting] = metrics.ms_ssim(self.pixels, decoded)
+        return self._ms_ssim[setting]
+
+    def reach(self, measure: Measure, target: float) -> Sample | None:
+        """The smallest file found whose `measure` is at least `target`, or None.
+
+        A search over the settings in order: it ends between a setting that does not reach the
+        target and the next one, which does.  Where the codec wobbles, another file that was tried
+        may be smaller and good enough, and is taken.
+        """
+        settings = self.coder.settings
+        below, above = -1, len(settings)  # the target is reached between these two
+        for index, setting in enumerate(settings):
+            if not self._is_known(measure, setting):
+                continue
+            if self._value(measure, setting) >= target:
+                above = index
+                break
+            below = index
+        if above == len(settings):
+            above -= 1
+            if self._value(measure, settings[above]) < target:
+                return None
+        straight = True
+        while above - below > 1:
+            # Guessing from a straight line saves half of the steps; halving in turn bounds them.
+            middle = (below + above) // 2
+            if straight and below >= 0:
+                low, high = (self._scaled(measure, settings[at]) for at in (below, above))
+                if math.isfinite(high) and high > low:
+                    share = (_scale(measure, target) - low) / (high - low)
+                    middle = below + math.ceil(share * (above - below))
+                    middle = min(max(middle, below + 1), above - 1)
+            straight = not straight
+            if self._value(measure, settings[middle]) >= target:
+                above = middle
+            else:
+                below = middle
+        good = [
+            sample
+            for sample in self._samples.values()
+            if self._is_known(measure, sample.setting)
+            and self._value(measure, sample.setting) >= target
+        ]
+        return min(good, key=lambda sample: (len(sample.data), sample.setting))
+
+    def _is_known(self, measure: Measure, setting: float) -> bool:
+        return setting in (self._ms_ssim if measure == "ms_ssim" else self._samples)
+
+    def _value(self, measure: Measure, setting: float) -> float:
+        if measure == "ms_ssim":
+            value = self.ms_ssim(setting)
+            return -math.inf if value is None else value
+        sample = self.sample(setting)
+        return sample.psnr if measure == "psnr" else len(sample.data)
+
+    def _scaled(self, measure: Measure, setting: float) -> float:
+        return _scale(measure, self._value(measure, setting))
+
+
+def _scale(measure: Measure, value: float) -> float:
+    """On which a codec's quality is nearly a straight line over its settings."""
+    if measure == "ms_ssim":
+        return metrics.ms_ssim_db(value)
+    return math.log(value) if measure == "bytes" else value

@@ -1,0 +1,1 @@
+"""Pillow images to planes of pixels and back."""

@@ -1,0 +1,143 @@
+"""Opens what users name: pictures with Pillow, and the bytes of ``.gnc`` files.
+
+What is wrong with those that cannot be opened is said in a sentence.
+
+Pillow warns of pictures over `Image.MAX_IMAGE_PIXELS` (89 megapixels) and refuses those of twice
+as many. What a ``.gnc`` file holds is more, so unless a program has set a limit of its own, which
+is kept, pictures are opened here by Pillow's table of formats, and `container.check_size` is the
+limit. The table is read only: no setting of Pillow's changes, not even for a moment.
+"""
+
+import contextlib
+import importlib
+import io
+import os
+import struct
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+from ..errors import FormatError, GencodecError, InputError
+
+__all__ = ["Data", "file_name", "one_sentence", "open_picture", "read_bytes"]
+
+Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
+
+LARGEST_FILE = 2**31  # bytes; more than the largest picture allowed can need
+
+HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+PILLOWS_LIMIT = 2**30 // 4 // 3  # what Image.MAX_IMAGE_PIXELS is unless a program sets it
+
+
+def file_name(image: Any, attribute: str) -> str:
+    """What errors call an input: the name in its attribute, if it has one."""
+    name = getattr(image, attribute, None)
+    return name if isinstance(name, str) and name else "The input"
+
+
+def open_picture(source: str | os.PathLike[str] | io.BytesIO, name: str) -> Image.Image:
+    """Like `PIL.Image.open`, for pictures of any size.
+
+    Raises:
+        InputError: it is empty, or HEIC while the plugin for that is missing.
+        UnidentifiedImageError, DecompressionBombError: as Pillow does.
+    """
+    try:
+        return _identify(source)
+    except UnidentifiedImageError:
+        head = _head(source)
+        if not head:
+            raise InputError(f"{name} is empty; copy or download it again.") from None
+        if head[4:8] != b"ftyp" or head[8:12] not in HEIC_BRANDS:
+            raise
+    # Pillow does not know of pillow-heif until somebody has registered it.
+    try:
+        importlib.import_module("pillow_heif").register_heif_opener()
+    except ImportError:
+        raise InputError(
+            f"{name} is a HEIC picture; the plugin pillow-heif reads it: pip install pillow-heif."
+        ) from None
+    return _identify(source)
+
+
+def _identify(source: str | os.PathLike[str] | io.BytesIO) -> Image.Image:
+    if Image.MAX_IMAGE_PIXELS not in (PILLOWS_LIMIT, None):
+        return Image.open(source)
+    head, tried = _head(source), set[str]()
+    filename = "" if isinstance(source, io.BytesIO) else os.fspath(source)
+    for load_plugins in (Image.preinit, Image.init):  # the common formats; all, which takes longer
+        load_plugins()
+        for format_ in [format_ for format_ in Image.ID if format_ not in tried]:
+            tried.add(format_)
+            factory, accept = Image.OPEN[format_]
+            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
+                if accept and accept(head) is not True:  # a text says why not
+                    continue
+                if isinstance(source, io.BytesIO):
+                    source.seek(0)
+                return factory(source, filename)  # pyright: ignore[reportArgumentType]
+    raise UnidentifiedImageError(f"cannot identify {filename or source!r}")
+
+
+def _head(source: str | os.PathLike[str] | io.BytesIO) -> bytes:
+    if isinstance(source, io.BytesIO):
+        return source.getvalue()[:16]
+    with open(source, "rb") as file:
+        return file.read(16)
+
+
+@contextlib.contextmanager
+def one_sentence(name: str) -> Generator[None, None, None]:
+    """Turns what Pillow raises into an `InputError` that names the file.
+
+    Pillow's plugins raise nearly anything for a hostile file (struct.error, ZeroDivisionError,
+    KeyError ...), so whatever it is, the picture is what is wrong.
+    """
+    try:
+        yield
+    except GencodecError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(f"{name} does not exist; check its name.") from error
+    except UnidentifiedImageError as error:
+        raise InputError(
+            f"{name} is not a picture that Pillow can read; convert it to PNG or JPEG first."
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(
+            f"{name} has more pixels than Pillow opens without being told to; scale it down, or"
+            " raise PIL.Image.MAX_IMAGE_PIXELS if you trust the file."
+        ) from error
+    except MemoryError as error:
+        raise InputError(f"{name} does not fit into memory; scale it down first.") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise InputError(f"{name} cannot be read: {error.strerror}.") from error
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise InputError(f"{name} is damaged and cannot be read ({reason}).") from error
+
+
+def read_bytes(data: Data) -> bytes:
+    """The bytes of a ``.gnc`` file, which may be given as bytes, a path or a file object.
+
+    Raises:
+        InputError: it cannot be read, or is nothing of these.
+        FormatError: it is too large to be such a file.
+    """
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    if isinstance(data, str | os.PathLike):
+        path = Path(data)
+        try:
+            if path.stat().st_size > LARGEST_FILE:
+                raise FormatError(f"{path} is too large to be a file of gencodec.")
+            return path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if hasattr(data, "read"):
+        content = data.read()
+        if isinstance(content, bytes):
+            return content
+    raise InputError(f"data must be bytes, a path or a binary file, not {type(data).__name__}.")

@@ -1,0 +1,268 @@
+"""Pictures to planes and back: what Pillow gives, as 8-bit colour, alpha and metadata.
+
+`load` takes all that a caller may hand in and makes a `Picture` of it; `to_image` is the way back.
+Samples of more than 8 bits, CMYK, LAB and the like are converted, and the picture's notes say so.
+EXIF orientation is not applied but carried as metadata, as are ICC profile and XMP.
+
+Samples are made 8-bit grey or RGB by `modes`; alpha and the colour that it hides are left to
+`alpha`, whose `encode_alpha` and `decode_alpha` are here as well.
+
+Example:
+    >>> picture = load(np.full((2, 3), 200, np.uint8))
+    >>> picture.rgb.shape, picture.grey, picture.alpha
+    ((2, 3, 3), True, None)
+    >>> to_image(picture.rgb, grey=picture.grey, alpha=picture.alpha).mode
+    'L'
+"""
+
+import io
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..container import check_size
+from ..errors import InputError
+from .alpha import decode_alpha, encode_alpha, fill_hidden
+from .open import file_name, one_sentence, open_picture
+from .pillow_modes import raw_mode, to_planes
+
+__all__ = ["Picture", "decode_alpha", "encode_alpha", "load", "pad_to", "to_image"]
+
+Bytes = NDArray[np.uint8]
+
+WANTED = "a uint8 array of shape (H, W), (H, W, 3) or (H, W, 4)"
+STRIP = 2**22  # pixels that are handed to Pillow at a time
+EXIF_PREFIX = b"Exif\0\0"  # how JPEG marks EXIF; Pillow expects it, the container leaves it out
+INEXACT_MODES = ("YCbCr", "La", "RGBa")  # converted silently, and not one to one
+ORIENTATION = 0x0112
+# The tags of a TIFF that tell of the picture; the others tell of how its samples were stored.
+TIFF_TEXT_TAGS = (270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 33432)
+TIFF_IFD_TAGS = (34665, 34853)  # EXIF and GPS
+
+
+@dataclass
+class Picture:
+    """A picture as the codecs see it.  Its arrays may share memory with what it was made from.
+
+    Attributes:
+        rgb: uint8 ``(H, W, 3)``, contiguous; the three are equal where `grey`.
+        grey: the input had no colour channels (a grey picture stored as RGB does not count).
+        alpha: uint8 ``(H, W)``, contiguous, or None where the input had no transparency.
+        icc, exif, xmp: as in a ``.gnc`` file, or None.
+        notes: sentences on what was converted or left out.
+        inexact: a sentence on what was converted so that it cannot be brought back, or "".
+    """
+
+    rgb: Bytes
+    grey: bool
+    alpha: Bytes | None = None
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    notes: tuple[str, ...] = ()
+    inexact: str = ""
+
+
+def load(image: Any, keep_metadata: bool = True, fill: bool = True) -> Picture:
+    """Reads a picture of any kind.
+
+    Arguments:
+        image: a PIL image, a path, a binary file object, or a uint8 array ``(H, W)``,
+            ``(H, W, 3)`` or ``(H, W, 4)``.  Of an animation, the first frame (of a PIL image,
+            the current one).
+        keep_metadata: whether to keep ICC profile, EXIF and XMP.  Where not, EXIF orientation is
+            applied to the pixels, or the picture would be shown turned.
+        fill: whether to replace colours that alpha hides by what is cheap to code.
+
+    Raises:
+        InputError: it is missing, unreadable, damaged, too large, or not of such a kind.
+    """
+    if isinstance(image, np.ndarray):
+        return _from_array(image, fill)
+    if isinstance(image, Image.Image):
+        with one_sentence(file_name(image, "filename")):
+            return _from_pillow(image, keep_metadata, fill)
+    if isinstance(image, str | os.PathLike):
+        # U+FFFD for what is not text, so that the error can be printed everywhere.
+        name = os.fsencode(image).decode("utf-8", "replace")
+        with one_sentence(name):
+            if os.path.isdir(image):
+                raise InputError(f"{name} is a folder; name the files in it.")
+            with open_picture(image, name) as opened:
+                return _from_pillow(opened, keep_metadata, fill)
+    if hasattr(image, "read"):
+        name = file_name(image, "name")
+        with one_sentence(name):
+            data = image.read()
+            if not isinstance(data, bytes):
+                raise InputError(f"{name} is not open in binary mode; open it with 'rb'.")
+            with open_picture(io.BytesIO(data), name) as opened:
+                return _from_pillow(opened, keep_metadata, fill)
+    hint = "; wrap bytes in io.BytesIO" if isinstance(image, bytes | bytearray | memoryview) else ""
+    raise InputError(
+        f"A picture must be a PIL image, a path, a binary file object or {WANTED},"
+        f" not {type(image).__name__}{hint}."
+    )
+
+
+def to_image(
+    rgb: Bytes,
+    *,
+    grey: bool = False,
+    alpha: Bytes | None = None,
+    icc: bytes | None = None,
+    exif: bytes | None = None,
+    xmp: bytes | None = None,
+) -> Image.Image:
+    """A fully loaded Pillow image of mode L, LA, RGB or RGBA, with a copy of the pixels.
+
+    Arguments:
+        rgb: uint8 ``(H, W, 3)``; where `grey`, ``(H, W)`` too.  Of three unequal channels the
+            rounded mean is taken: for three noisy copies of one plane it is the best guess.
+        grey: whether the image has no colour.
+        alpha: uint8 ``(H, W)`` or None.
+        icc, exif, xmp: go to the keys ``icc_profile``, ``exif`` and ``xmp`` of ``.info``, as
+            Pillow's own plugins put them.
+    """
+    channels = (1 if grey else 3) + (alpha is not None)
+    mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
+    height, width = rgb.shape[:2]
+    rows, done = max(1, STRIP // width), 0
+    if mode == "RGB" and rows >= height:
+        image, done = Image.fromarray(np.ascontiguousarray(rgb)), height
+    else:
+        image = Image.new(mode, (width, height))
+    for top in range(done, height, rows):  # in strips, so that no second copy of all is ever held
+        planes = rgb[top : top + rows]
+        if grey and rgb.ndim == 3:
+            planes = ((planes.sum(axis=2, dtype=np.uint16) + 1) // 3).astype(np.uint8)
+        if alpha is not None:
+            planes = np.dstack([planes, alpha[top : top + rows]])
+        image.paste(Image.fromarray(np.ascontiguousarray(planes)), (0, top))
+    if icc:
+        image.info["icc_profile"] = icc
+    if exif:
+        image.info["exif"] = exif if exif.startswith(EXIF_PREFIX) else EXIF_PREFIX + exif
+    if xmp:
+        image.info["xmp"] = xmp
+    return image
+
+
+def pad_to(planes: Bytes, multiple: int) -> Bytes:
+    """``(H, W)`` or ``(H, W, C)`` with its last row and column repeated to multiples of a number.
+
+    >>> pad_to(np.array([[1, 2, 3]], np.uint8), 2)
+    array([[1, 2, 3, 3],
+           [1, 2, 3, 3]], dtype=uint8)
+    """
+    bottom, right = (-side % multiple for side in planes.shape[:2])
+    if not bottom and not right:
+        return planes
+    return np.pad(planes, [(0, bottom), (0, right)] + [(0, 0)] * (planes.ndim - 2), mode="edge")
+
+
+# --- arrays and Pillow images to a Picture --------------------------------------------------------
+
+
+def _from_array(array: NDArray[Any], fill: bool) -> Picture:
+    channels = array.shape[2:]
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or channels not in ((), (3,), (4,)):
+        shape = ", ".join(map(str, array.shape)) + ("," if array.ndim == 1 else "")
+        raise InputError(
+            f"An array of shape ({shape}) and type {array.dtype} is not a picture; give {WANTED}."
+        )
+    check_size(array.shape[1], array.shape[0])
+    return _picture(np.asarray(array), None, [], fill)
+
+
+def _from_pillow(image: Image.Image, keep_metadata: bool, fill: bool) -> Picture:
+    check_size(*image.size)
+    notes: list[str] = []
+    frames = _frames(image)
+    if frames > 1:
+        notes.append(f"Only one of {frames} frames was kept.")
+    raw = raw_mode(image)  # gone once loaded
+    image.load()
+    check_size(*image.size)  # some formats know their size only now
+    icc, exif, xmp = _metadata(image) if keep_metadata else (None, None, None)
+    if not keep_metadata:
+        image = _turned(image)
+    planes, alpha = to_planes(image, raw, notes)
+    picture = _picture(planes, alpha, notes, fill)
+    picture.exif, picture.xmp = exif, xmp
+    converted = [note for note in notes if "were converted" in note]
+    if not converted and image.mode in INEXACT_MODES:
+        converted = [f"{image.mode} samples were converted to RGB."]
+    picture.inexact = converted[0] if converted else ""
+    if image.mode not in ("CMYK", "LAB"):  # else the profile told of colours that are gone
+        picture.icc = icc
+    return picture
+
+
+def _picture(planes: Bytes, alpha: Bytes | None, notes: list[str], fill: bool) -> Picture:
+    """From ``(H, W)``, ``(H, W, 3)`` or ``(H, W, 4)``."""
+    grey = planes.ndim == 2
+    if grey:
+        planes = np.repeat(planes[..., None], 3, axis=2)
+    elif planes.shape[2] == 4:
+        planes, alpha = planes[..., :3], planes[..., 3]
+    rgb = np.ascontiguousarray(planes)
+    if alpha is not None:
+        alpha = np.ascontiguousarray(alpha)
+        if fill:
+            rgb = fill_hidden(rgb, alpha)
+    return Picture(rgb, grey, alpha, notes=tuple(notes))
+
+
+def _frames(image: Image.Image) -> int:
+    # A PSD has layers for frames, and what Pillow opens is all of them together.
+    if image.format == "PSD":
+        return 1
+    try:
+        return getattr(image, "n_frames", 1)
+    except Exception:  # later frames are damaged; the one that is wanted may still be whole
+        return 1
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # damaged EXIF that nobody asked for is no reason to refuse the picture
+        return image
+    if orientation == 1:
+        return image
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(image)
+
+
+def _metadata(image: Image.Image) -> tuple[bytes | None, bytes | None, bytes | None]:
+    """ICC profile, EXIF and XMP."""
+    found = []
+    for key in ("icc_profile", "exif", "xmp"):
+        value = image.info.get(key)
+        if isinstance(value, str):
+            value = value.encode("utf-8", "replace")
+        found.append(value if isinstance(value, bytes) and value else None)
+    icc, exif, xmp = found
+    if exif is None and image.format == "TIFF":
+        exif = _tiff_exif(image)
+    elif exif is not None:
+        exif = exif.removeprefix(EXIF_PREFIX) or None
+    return icc, exif, xmp
+
+
+def _tiff_exif(image: Image.Image) -> bytes | None:
+    # No orientation: Pillow has applied that of a TIFF.
+    source, kept = image.getexif(), Image.Exif()
+    for tag in TIFF_TEXT_TAGS:
+        if tag in source:
+            kept[tag] = source[tag]
+    for tag in TIFF_IFD_TAGS:
+        if ifd := source.get_ifd(tag):
+            kept[tag] = dict(ifd)
+    return kept.tobytes().removeprefix(EXIF_PREFIX) if len(kept) else None

@@ -1,0 +1,145 @@
+"""What files and models say of themselves."""
+
+import os
+from dataclasses import dataclass
+
+from . import container, library
+from .container import ChunkType
+from .errors import ModelError
+from .image.open import Data, read_bytes
+from .schemes import SCHEMES, by_name
+
+__all__ = ["CODECS", "Info", "ModelInfo", "info", "installed", "models", "quality_steps"]
+
+CODECS = tuple(scheme.NAME for scheme in SCHEMES.values())
+"""Names of the codecs that this version has."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a file says about itself; ``known`` tells whether its decoder is at hand."""
+
+    codec: str
+    version: int
+    width: int
+    height: int
+    quality: float
+    grey: bool
+    alpha: bool
+    lossless: bool
+    stable: bool
+    decoder: str
+    known: bool
+    segments: int
+    bytes: int
+    bpp: float
+    icc: int
+    exif: int
+    xmp: int
+    decoder_file: str | None
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One shipped model file; ``tune`` where a codec has models for more than one measure."""
+
+    name: str
+    codec: str
+    role: str
+    digest: str
+    bytes: int
+    default: bool
+    qualities: str
+    file: str
+    tune: str = ""
+
+
+def info(data: Data) -> Info:
+    """What a file says about itself; the decoder need not be at hand.
+
+    Example:
+        >>> import numpy as np
+        >>> from gencodec import compress
+        >>> info(compress(np.zeros((48, 64), np.uint8), quality=30)).grey
+        True
+    """
+    raw = read_bytes(data)
+    header, metadata, segments = container.read(raw)
+    scheme = SCHEMES.get(header.scheme)
+    codec = scheme.NAME if scheme else f"codec {header.scheme}"
+    try:
+        found = library.decoder_for(codec, header.decoder).path.name
+    except ModelError:
+        found = None
+    return Info(
+        codec=codec,
+        version=header.version,
+        width=header.width,
+        height=header.height,
+        quality=header.quality / 100,
+        grey=header.grey,
+        alpha=ChunkType.ALPHA in metadata,
+        lossless=header.lossless,
+        stable=header.stable,
+        decoder=f"{codec}-{header.decoder.hex()[:8]}",
+        known=found is not None,
+        segments=len(segments),
+        bytes=len(raw),
+        bpp=8 * len(raw) / (header.width * header.height),
+        icc=len(metadata.get(ChunkType.ICC, b"")),
+        exif=len(metadata.get(ChunkType.EXIF, b"")),
+        xmp=len(metadata.get(ChunkType.XMP, b"")),
+        decoder_file=found,
+    )
+
+
+def models() -> list[ModelInfo]:
+    """The models that this version ships."""
+    found = []
+    for scheme, entry in library.shipped().items():
+        tunes = {library.TUNES[0]: entry, **entry.get("tuned", {})} if "decoders" in entry else {}
+        files = [("file", entry["file"], "", True)] if "file" in entry else []
+        files += [
+            ("encoder", pair["encoder"], tune, pair is entry)
+            for tune, pair in tunes.items()
+            if "encoder" in pair
+        ]
+        for digest, about in entry.get("decoders", {}).items():
+            tune = next((t for t, pair in tunes.items() if pair["default"] == digest), "")
+            files.append(("decoder", about["file"], tune, digest == entry["default"]))
+        for role, name, tune, default in files:
+            model = library.load(library.PRETRAINED / name)
+            found.append(
+                ModelInfo(
+                    name=model.title,
+                    codec=scheme,
+                    role=scheme if role == "file" else role,
+                    digest=model.file.digest.hex(),
+                    bytes=len(model.file.data),
+                    default=default,
+                    qualities="" if role == "file" else _scale(by_name(scheme).steps(model.file)),
+                    file=name,
+                    tune=tune if "tuned" in entry else "",
+                )
+            )
+    return found
+
+
+def installed(model: str | os.PathLike[str] | None = None) -> tuple[str, ...]:
+    """The codecs that can be used: those that are shipped, or the one of ``model``."""
+    if model is not None:
+        return (library.load(model).file.scheme,)
+    return tuple(name for name in CODECS if name in library.shipped())
+
+
+def quality_steps(
+    codec: str, model: str | os.PathLike[str] | None = None
+) -> tuple[float, ...] | None:
+    """The qualities of a codec that differ; None where the scale is continuous."""
+    return by_name(codec).steps(library.default_pair(codec, model)[1].file)
+
+
+def _scale(steps: tuple[float, ...] | None) -> str:
+    if steps is None:
+        return "0 to 100, continuous"
+    return "steps at " + ", ".join(f"{step:g}" for step in steps)

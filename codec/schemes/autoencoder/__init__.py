@@ -1,0 +1,1 @@
+"""The default codec: a variable-rate autoencoder with an exact two-pass entropy model."""

@@ -1,0 +1,1 @@
+"""The invertible codec: integer lifting, from low rate to lossless."""

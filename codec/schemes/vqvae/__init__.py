@@ -1,0 +1,1 @@
+"""Vector-quantised codes under PixelCNN priors: tiny files, and sampling."""

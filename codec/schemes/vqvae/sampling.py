@@ -1,0 +1,201 @@
+"""Pictures drawn from vqvae's priors: new ones, and the rest of a picture of which a part is kept.
+
+The priors that make files small say how likely each code is after those before it; drawing instead
+of coding gives pictures that the network finds likely. They are of textures and shapes, of no
+meaning, and no photograph is behind them.
+
+What is drawn depends on the seed, the size and the model, and (each picture having numbers of its
+own) not on how many are drawn together, nor on threads. At temperature 1 a sample's codes come from
+integers alone and are the same on every machine; pixels may differ by one level between devices, as
+decoded ones may.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ... import library
+from ...errors import InputError
+from ...image.pixels import load
+from ...library import Model
+from ...session import Runtime
+from . import codec as vqvae
+from .prior import TOTAL, Field, priors
+
+__all__ = ["complete", "sample"]
+
+LARGEST = 2**22  # pixels of one picture
+TOGETHER = 4  # pictures drawn at a time
+KEPT, DRAWN = 0, 1  # kinds of randomness, so that a completion is not a sample's twin
+
+Codes = NDArray[np.int32]
+Progress = Callable[[float], None]
+
+
+def sample(
+    count: int = 1,
+    size: tuple[int, int] = (256, 256),
+    seed: int = 0,
+    temperature: float = 1.0,
+    device: str = "auto",
+    threads: int | None = None,
+    *,
+    model: Any = None,
+    progress: Progress | None = None,
+) -> list[Image.Image]:
+    """Draws pictures that the vqvae codec's priors find likely.
+
+    Arguments:
+        count: how many.
+        size: width and height in pixels.
+        seed: the same seed gives the same pictures.
+        temperature: below 1 for likelier codes (smoother pictures), above 1 for rarer ones.
+        device, threads, model: as for `compress`.
+        progress: called with the share that is done, from 0 to 1.
+
+    Raises:
+        InputError: a wrong argument.
+        ModelError: there is no model.
+    """
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise InputError(f"The number of pictures to draw must be at least 1, not {count!r}.")
+    width, height = _checked(size, seed, temperature)
+    decoder = library.default_pair("vqvae", model)[1]
+    runtime = Runtime(device, threads)
+    shape = (-(-height // vqvae.STRIDE), -(-width // vqvae.STRIDE))
+    pictures = []
+    for start in range(0, count, TOGETHER):
+        numbers = range(start, min(count, start + TOGETHER))
+        draws = [_numbers([DRAWN, seed, number], decoder, shape) for number in numbers]
+        part = _part(progress, start / count, len(numbers) / count)
+        for codes in _draw(decoder, draws, temperature, part):
+            rgb = vqvae.pixels(codes, width, height, decoder, runtime)
+            pictures.append(Image.fromarray(rgb))
+    return pictures
+
+
+def complete(
+    image: Any,
+    keep: tuple[int, int],
+    seed: int = 0,
+    temperature: float = 1.0,
+    device: str = "auto",
+    threads: int | None = None,
+    *,
+    model: Any = None,
+    progress: Progress | None = None,
+) -> Image.Image:
+    """Keeps the top left part of a picture, as its codes show it, and draws the rest.
+
+    Arguments:
+        image: as for `compress`; transparency is left out.
+        keep: width and height in pixels of what is kept; whole blocks of 16 pixels of it are.
+        seed, temperature, device, threads, model, progress: as for `sample`.
+
+    Returns: a picture of the size of ``image``.
+
+    Raises:
+        InputError: the picture cannot be read, nothing of it would be kept, or a wrong argument.
+        ModelError: there is no model.
+    """
+    picture = load(image, keep_metadata=False)
+    height, width = picture.rgb.shape[:2]
+    _checked((width, height), seed, temperature)
+    columns, rows = _whole_blocks(keep[0], width), _whole_blocks(keep[1], height)
+    if rows < 1 or columns < 1:
+        raise InputError(
+            f"Of {keep[0]}x{keep[1]} pixels no whole block of {vqvae.STRIDE} is kept; keep more."
+        )
+    encoder, decoder = library.default_pair("vqvae", model)
+    runtime = Runtime(device, threads)
+    # Cut first: the network would else see what it is to guess.
+    seen = picture.rgb[: rows * vqvae.STRIDE, : columns * vqvae.STRIDE]
+    z = vqvae.latent(np.ascontiguousarray(seen), encoder, decoder, runtime)
+    levels: int = decoder.file.settings["levels"]
+    field = Field(priors(decoder), [(rows, columns)])
+    for _ in vqvae.search(field, [z], levels, encoder, decoder):
+        pass
+    shape = (-(-height // vqvae.STRIDE), -(-width // vqvae.STRIDE))
+    kept = np.full((levels, *shape), -1, np.int32)
+    kept[:, :rows, :columns] = field.segment(0, levels)
+    numbers = _numbers([KEPT, seed], decoder, shape)
+    (codes,) = _draw(decoder, [numbers], temperature, _part(progress, 0, 1), kept)
+    return Image.fromarray(vqvae.pixels(codes, width, height, decoder, runtime))
+
+
+def _draw(
+    decoder: Model,
+    draws: list[NDArray[np.int64]],
+    temperature: float,
+    progress: Progress,
+    kept: Codes | None = None,
+) -> list[Codes]:
+    """Codes ``(levels, rows, columns)`` of each picture, all levels.
+
+    Arguments:
+        draws: a number in ``0 .. TOTAL - 1`` for each code of each picture.
+        kept: of a single picture the codes that stand, -1 where one is to be drawn.
+    """
+    levels = len(draws[0])
+    field = Field(priors(decoder), [(numbers.shape[1], numbers.shape[2]) for numbers in draws])
+    flat = np.zeros((levels, field.codes.shape[1]), np.int64)
+    fixed = np.full(flat.shape, -1, np.int32)
+    for place, numbers in zip(field.places, draws, strict=True):
+        flat[:, place] = numbers.reshape(levels, -1)
+        if kept is not None:
+            fixed[:, place] = kept.reshape(levels, -1)
+    done, total = 0, levels * len(field.everywhere)
+    for level in range(levels):
+        for positions, frequencies, _ in vqvae.waves(field, level):
+            tempered = frequencies if temperature == 1 else _temper(frequencies, temperature)
+            found = _pick(tempered, flat[level, positions])
+            stands = fixed[level, positions]
+            field.codes[level, positions] = np.where(stands < 0, found, stands)
+            done += len(positions)
+            progress(done / total)
+    return [field.segment(number, levels) for number in range(len(draws))]
+
+
+def _pick(frequencies: NDArray[np.int64], numbers: NDArray[np.int64]) -> Codes:
+    """The code in each row on whose stretch of ``0 .. TOTAL - 1`` the row's number falls."""
+    ends = np.cumsum(frequencies, 1)
+    place = numbers * ends[:, -1] // TOTAL
+    return (ends <= place[:, None]).sum(1).astype(np.int32)
+
+
+def _temper(frequencies: NDArray[np.int64], temperature: float) -> NDArray[np.int64]:
+    most = frequencies.max(1, keepdims=True)
+    return np.floor(TOTAL * (frequencies / most) ** (1 / temperature)).astype(np.int64)
+
+
+def _numbers(seed: list[int], decoder: Model, shape: tuple[int, int]) -> NDArray[np.int64]:
+    levels: int = decoder.file.settings["levels"]
+    return np.random.default_rng(seed).integers(0, TOTAL, (levels, *shape))
+
+
+def _checked(size: tuple[int, int], seed: int, temperature: float) -> tuple[int, int]:
+    width, height = size
+    if width < 1 or height < 1 or width * height > LARGEST:
+        raise InputError(
+            f"{width}x{height} is no size that can be drawn; a picture has 1 to {LARGEST:,} pixels."
+        )
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise InputError(f"The seed must be a whole number from 0, not {seed!r}.")
+    if not 0.05 <= temperature <= 20:
+        raise InputError(f"The temperature must be from 0.05 to 20, not {temperature!r}.")
+    return width, height
+
+
+def _whole_blocks(kept: int, side: int) -> int:
+    """Blocks of a side of which all that is in the picture is kept."""
+    return -(-side // vqvae.STRIDE) if kept >= side else kept // vqvae.STRIDE
+
+
+def _part(progress: Progress | None, start: float, share: float) -> Progress:
+    """Reports a part of the work as a share of the whole."""
+    if progress is None:
+        return lambda _: None
+    return lambda done: progress(start + share * done)

@@ -1,0 +1,1 @@
+"""The default codec under training: network, task, export, restore."""

@@ -1,0 +1,181 @@
+"""The decoder's networks of floats in the form that runs fast on a CPU.
+
+Channels are the last axis, so that a 1x1 convolution is one product of matrices and bytes lie as
+the kernels for bytes want them; the layers in bytes are in `bytewise`.
+
+Weights keep the names that they have in training, with ``.integers`` and ``.scale`` in place of
+``.weight`` where they are bytes; `parameter` turns them back.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..layers import RungTable
+from .int8_blocks import WEIGHTS, ByteConv2d, InvertedResidual
+from .int8_export import ByteMatrix, Bytes, bias_of, by_pixel, byte, kept, quantised
+from .network import ContextMean, HyperMean, Synthesis
+
+__all__ = ["ContextMeanForm", "HyperMeanForm", "SynthesisForm", "parameter"]
+
+# Layers in front of a pixel shuffle, and the shuffle's factor.
+SHUFFLED = {"body.0.0": 2, "body.1.0": 2, "body.2.0": 2, "body.3.0": 2, "tail.0": 4}
+
+
+class SynthesisForm(nn.Module):
+    """`Synthesis` with calibrated blocks: gained ``y`` to uint8 pixels ``1 H W 3``."""
+
+    def __init__(self, g_s: Synthesis) -> None:
+        super().__init__()
+        self.log_gain, self.film = g_s.log_gain, g_s.film
+        self.body = _body(g_s.body)
+        tail = _Matrix(_first(g_s.tail), SHUFFLED["tail.0"])
+        tail.weight = nn.Parameter(tail.weight * 255)
+        tail.bias = nn.Parameter((tail.bias + 0.5) * 255)
+        self.tail = nn.Sequential(tail)
+        self.level, self.black = kept(torch.tensor(1.0)), kept(byte(0))
+
+    def forward(self, y: Tensor, mix: Tensor) -> Tensor:
+        mix = mix * (1 / 256)
+        y = y * torch.exp(self.log_gain(mix)) + self.film(mix)
+        x = self.body(y.permute(0, 2, 3, 1))
+        tail = self.tail[0]
+        assert isinstance(tail, _Matrix)
+        _, h, w, c = x.shape
+        x, rows = x.reshape(h * w, c), []
+        # One of a position's four rows at a time: rows are put together faster than pixels.
+        for weight, bias in zip(tail.weight.chunk(4, 1), tail.bias.chunk(4), strict=True):
+            row = torch.addmm(bias, x, weight)
+            row = quantised(row, self.level, self.black)  # rounds, and clips to a byte
+            rows.append(row.reshape(h, 1, -1))
+        return torch.cat(rows, 1).reshape(1, 4 * h, 4 * w, 3)
+
+
+class HyperMeanForm(nn.Module):
+    """`HyperMean` with calibrated blocks, its mean gained as residuals are, and of pass 1 alone.
+
+    Features have the channels last.
+    """
+
+    def __init__(self, h_s: HyperMean, log_gain: RungTable) -> None:
+        super().__init__()
+        self.log_gain, self.log_scale, self.film = log_gain, h_s.log_scale, h_s.film
+        self.stem, self.out = _Matrix(h_s.stem, 1), ByteMatrix(h_s.out, 1)
+        self.body = _body(h_s.body)
+
+    def forward(
+        self, z: Tensor, mix: Tensor, even: Tensor, odd: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        mix = mix * (1 / 256)
+        z = (z * torch.exp(self.log_scale(mix))).permute(0, 2, 3, 1)
+        features = self.body(self.stem(z) + self.film(mix).permute(0, 2, 3, 1))
+        gain = torch.exp(self.log_gain(mix))
+        return *self.out.halves(features, even, odd, gain), features
+
+
+class ContextMeanForm(nn.Module):
+    """`ContextMean` with a calibrated block, from pass 1's gained ``y`` to pass 2's gained mean.
+
+    Features have the channels last; ``place`` is as `codec.schemes.halves.Grid` has it.
+    """
+
+    def __init__(self, c_m: ContextMean, log_gain: RungTable, log_inverse: RungTable) -> None:
+        super().__init__()
+        self.log_gain, self.log_inverse = log_gain, log_inverse
+        self.y_in, self.f_in = ByteMatrix(c_m.y_in, 1), ByteMatrix(c_m.f_in, 1)
+        self.body, self.out = Bytes(c_m.body), ByteMatrix(c_m.out, 1)
+
+    def forward(
+        self,
+        y1_even: Tensor,
+        y1_odd: Tensor,
+        features: Tensor,
+        mix: Tensor,
+        even: Tensor,
+        odd: Tensor,
+        place: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        mix = mix * (1 / 256)
+        inverse = torch.exp(self.log_inverse(mix))[0, :, :, 0]
+        half = len(y1_even)
+        first = self.y_in.product(y1_even * inverse[:half], slice(None, half))
+        last = self.y_in.product(y1_odd * inverse[half:], slice(half, None))
+        rows = torch.cat([first, last])
+        x = nn.functional.embedding(place, rows)[None] + self.y_in.offset() + self.f_in(features)
+        return self.out.halves(self.body(x), odd, even, torch.exp(self.log_gain(mix)))
+
+
+def _body(body: nn.Sequential) -> nn.Sequential:
+    """The form of blocks and enlargements in turn."""
+    parts: list[nn.Module] = []
+    for place, part in enumerate(body):
+        if isinstance(part, InvertedResidual):
+            parts.append(Bytes(part))
+            continue
+        assert isinstance(part, nn.Sequential)
+        blocks = [block for block in part if isinstance(block, InvertedResidual)]
+        if len(blocks) == len(part):
+            parts.append(nn.Sequential(*map(Bytes, blocks)))
+        else:
+            layer, side = _first(part), SHUFFLED[f"body.{place}.0"]
+            kind = ByteMatrix if isinstance(layer, ByteConv2d) else _Matrix
+            parts.append(nn.Sequential(kind(layer, side), _Enlarge()))
+    return nn.Sequential(*parts)
+
+
+def _first(part: nn.Sequential) -> nn.Conv2d:
+    layer = part[0]
+    assert isinstance(layer, nn.Conv2d)
+    return layer
+
+
+class _Enlarge(nn.Module):
+    """``1 h w (2 2 c)`` to ``1 (2 h) (2 w) c``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, h, w, c = x.shape
+        x = x.reshape(h, w, 2, c // 2).permute(0, 2, 1, 3)
+        return x.reshape(1, 2 * h, 2 * w, c // 4)
+
+
+class _Matrix(nn.Module):
+    """A 1x1 convolution of ``1 h w c``; in front of a shuffle by ``side``, ordered by pixel."""
+
+    def __init__(self, layer: nn.Conv2d, side: int) -> None:
+        super().__init__()
+        order = by_pixel(layer.out_channels, side)
+        self.weight = nn.Parameter(layer.weight[order, :, 0, 0].T.contiguous())
+        self.bias = nn.Parameter(bias_of(layer)[order])
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, h, w, c = x.shape
+        return torch.addmm(self.bias, x.reshape(h * w, c), self.weight).reshape(1, h, w, -1)
+
+
+def parameter(name: str, read: Callable[[str], NDArray], has: Callable[[str], bool]) -> NDArray:
+    """A parameter of a network by its name there, out of what its form stores.
+
+    Arguments:
+        read: a stored weight by its name in the form; ``has``: whether there is one.
+    """
+    layer, _, kind = name.rpartition(".")
+    which = layer.rpartition(".")[2]
+    if which in WEIGHTS and which != "narrow":
+        if kind == "bias":
+            return read(name) * read(f"{layer}.bias_scale")
+        return read(f"{layer}.integers") * read(f"{layer}.scale")[:, None, None, None]
+    if not has(f"{layer}.integers"):
+        values = read(name).astype(np.float32)
+    elif kind == "bias":
+        values = read(name) * read(f"{layer}.bias_scale")
+    else:
+        values = read(f"{layer}.integers") * read(f"{layer}.scale")
+    if kind != "table":
+        values = values.T[:, :, None, None] if kind == "weight" else values
+        values = values[np.argsort(by_pixel(len(values), SHUFFLED.get(layer, 1)))]
+    if layer == "tail.0":
+        values = values / 255 if kind == "weight" else values / 255 - 0.5
+    return values

@@ -1,0 +1,369 @@
+"""The default codec's network: variable-rate autoencoder with an exact two-pass entropy model.
+
+::
+
+        x --g_a--> y --(gain)--> r = round(y - mu) --> table index 0..63 --> bytes
+                   |                        |    \\
+                  h_a                       |     +--> c_i (integers) -> index of pass 2
+                   |                        +--> c_m (float) -> mean of pass 2
+                   z --+--> h_i (integers) -> index of pass 1
+                       +--> h_s (float)    -> mean of pass 1
+        y_hat = mu + r  --(1 / gain)--> g_s --> x_hat
+
+``y`` has one position per 16x16 pixels, ``z`` one per 64x64. Half of ``y``, a checkerboard that
+is shifted between the two halves of the channels, is coded in pass 1; the other half in pass 2
+sees all of its neighbours. One model covers all qualities: the gains and some biases are tables
+with a row per rung of a quality ladder, interpolated in between.
+
+What chooses a probability table (``h_i``, ``c_i``) works on integers alone; see ``layers``.
+
+References:
+    Minnen et al. 2018 (arXiv 1809.02736): hyper-prior with mean and scale.
+    He et al. 2021 (arXiv 2103.15306): checkerboard context; Li et al. 2023 (arXiv 2302.14402):
+    its spatial-channel form. Cui et al. 2021 (arXiv 2003.02012): gain units.
+    Li et al. 2020 (arXiv 2003.11282): several priors with one signalled, as in the bank for z.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from compressai.entropy_models import EntropyBottleneck
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..layers import (
+    Block,
+    IntConv2d,
+    PreciseConv2d,
+    RungTable,
+    cosine_basis,
+    cosine_scaled,
+    cosine_split,
+    round_ste,
+)
+from .int8_blocks import ByteConv2d, InvertedResidual
+from .quantizer import LOG_STEP, ROWS, SIGMA_MIN, Residuals
+
+__all__ = ["Autoencoder", "AutoencoderConfig", "mix_of"]
+
+Z_MAX = 63  # symbols of z are clipped to this; the integer networks' bounds rest on it
+R_MAX = 15  # residuals of pass 1 are clipped to this where pass 2's index network sees them
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """Widths and depths; the defaults are the shipped model's."""
+
+    y: int = 320  # channels of the latent, 1/16
+    z: int = 32  # channels of the hyper-latent, 1/64
+    banks: int = 8  # factorised priors of z, one signalled per position
+    rungs: int = 8  # rows of the quality ladder
+    ea: tuple[int, int, int] = (64, 192, 320)  # encoder widths at 1/4, 1/8, 1/16
+    na: tuple[int, int, int] = (2, 3, 2)  # encoder blocks there
+    es: tuple[int, int] = (48, 128)  # decoder widths at 1/4 and 1/8; at 1/16 it has y's
+    h4: tuple[int, ...] = (64, 160)  # hidden widths of its blocks at 1/4
+    h8: tuple[int, ...] = (288, 288)
+    h16: tuple[int, ...] = ()  # none: nothing is done to the latent there
+    mean: int = 192  # width of the mean networks
+    context: int = 256
+    context_hidden: int = 288  # of its block
+    # widths of the integer networks: pass 1's wide and narrow layers, and pass 2's
+    index: tuple[int, int, int] = (96, 32, 80)
+    tune: str = "psnr"  # or "ms-ssim": what is lost is the squared error (0..255), or 1 - MS-SSIM
+    lambda_min: float = 0.0005  # bits per pixel that a unit of it is worth
+    lambda_max: float = 0.25
+
+
+def mix_of(t: Tensor, rungs: int) -> Tensor:
+    """Mixing weights ``b rungs``, integers that sum to 256, of ladder positions ``t`` in 0..1."""
+    position = torch.round(t * (rungs - 1) * 256) / 256
+    grid = torch.arange(rungs, device=t.device, dtype=torch.float32)
+    return torch.round(torch.clamp(1 - (position[:, None] - grid).abs(), min=0) * 256)
+
+
+def down(cin: int, cout: int) -> nn.Sequential:
+    return nn.Sequential(nn.PixelUnshuffle(2), PreciseConv2d(4 * cin, cout, 1))
+
+
+def down_overlapping(cin: int, cout: int) -> PreciseConv2d:
+    return PreciseConv2d(cin, cout, 4, stride=2, padding=1)
+
+
+def up(cin: int, cout: int, kind: type[nn.Conv2d] = PreciseConv2d) -> nn.Sequential:
+    return nn.Sequential(kind(cin, 4 * cout, 1), nn.PixelShuffle(2))
+
+
+def blocks(channels: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(Block(channels, start=0.0) for _ in range(count)))
+
+
+def lean_blocks(channels: int, hidden: tuple[int, ...]) -> nn.Sequential:
+    return nn.Sequential(*(InvertedResidual(channels, width) for width in hidden))
+
+
+def set_linear(layer: nn.Module, matrix: Tensor) -> None:
+    """Makes a convolution a pointwise linear map, on as many channels as ``matrix`` names."""
+    weight, bias = layer.weight, layer.bias
+    assert isinstance(weight, Tensor) and isinstance(bias, Tensor)
+    rows, columns = min(matrix.shape[0], weight.shape[0]), min(matrix.shape[1], weight.shape[1])
+    middle = weight.shape[2] // 2
+    weight[:rows] = 0
+    bias[:rows] = 0
+    weight[:rows, :columns, middle, middle] = matrix[:rows, :columns]
+
+
+def set_blocks(layer: nn.Conv2d, matrix: Tensor) -> None:
+    """Makes a 4x4 convolution of stride 2 see its middle 2x2 alone, as ``matrix`` does."""
+    assert layer.bias is not None
+    rows, columns = min(matrix.shape[0], layer.out_channels), matrix.shape[1] // 4
+    layer.weight[:rows] = 0
+    layer.bias[:rows] = 0
+    middle = matrix[:rows].unflatten(1, (columns, 2, 2))
+    layer.weight[:rows, :columns, 1:3, 1:3] = middle
+
+
+def first_gain(c: AutoencoderConfig, scaled: float) -> Tensor:
+    """Logarithms of the gains that training starts with, where the channels were divided by
+    their spread to the power ``scaled``."""
+    ramp = torch.linspace(0, 1, c.rungs)[:, None] * 0.5 * math.log(c.lambda_max / c.lambda_min)
+    return ramp + scaled * cosine_basis(16, c.y)[1].log()
+
+
+class Analysis(nn.Module):
+    """g_a: pixels ``b 3 h w`` in -0.5..0.5 to ``b y h/16 w/16``, gained for the quality.
+
+    Training starts from a working transform codec, not from noise: at first the layers that
+    change resolution make up a cosine transform of 4x4, 8x8, then of 16x16 blocks, and the
+    residual blocks in between add nothing.
+    """
+
+    def __init__(self, c: AutoencoderConfig) -> None:
+        super().__init__()
+        a, b, d = c.ea
+        self.stem = nn.Sequential(nn.PixelUnshuffle(4), PreciseConv2d(48, a, 3, padding=1))
+        first, second = down_overlapping(a, b), down_overlapping(b, d)
+        self.body = nn.Sequential(blocks(a, c.na[0]), first, blocks(b, c.na[1]), second)
+        self.film = RungTable(c.rungs, d)
+        self.tail = nn.Sequential(blocks(d, c.na[2]), PreciseConv2d(d, c.y, 1))
+        self.log_gain = RungTable(c.rungs, c.y, first_gain(c, 0.5))
+        with torch.no_grad():
+            set_linear(self.stem[1], cosine_scaled(4, 48)[0])
+            set_blocks(first, cosine_split(4, min(a, 48), min(b, 192))[0])
+            set_blocks(second, cosine_split(8, min(b, 192), min(d, 768))[0])
+            set_linear(self.tail[1], torch.eye(c.y, d))
+
+    def forward(self, x: Tensor, mix: Tensor) -> Tensor:
+        mix = mix * (1 / 256)
+        y = self.tail(self.body(self.stem(x)) + self.film(mix))
+        return y.float() * torch.exp(self.log_gain(mix))
+
+
+class HyperAnalysis(nn.Module):
+    """h_a: gained ``y`` to ``z`` (not yet rounded), a quarter of the size each way."""
+
+    def __init__(self, c: AutoencoderConfig) -> None:
+        super().__init__()
+        m = c.mean
+        self.log_scale = RungTable(c.rungs, c.y, -first_gain(c, 1.0))
+        self.body = nn.Sequential(
+            nn.Conv2d(2 * c.y, m, 1), Block(m), down(m, m), Block(m), down(m, m)
+        )
+        self.film = RungTable(c.rungs, m)
+        self.out = nn.Conv2d(m, c.z, 1)
+        # Starts with symbols of a few units: a z that rounds to zero would teach nobody.
+        self.log_gain = RungTable(c.rungs, c.z, math.log(15.0))
+
+    def forward(self, y: Tensor, mix: Tensor) -> Tensor:
+        mix = mix * (1 / 256)
+        y = y * torch.exp(self.log_scale(mix))
+        x = self.body(torch.cat([y, y.abs()], 1))  # magnitudes, since z mostly tells widths
+        return self.out(x + self.film(mix)).float() * torch.exp(self.log_gain(mix))
+
+
+class HyperMean(nn.Module):
+    """h_s: decoded ``z`` to pass 1's mean and to features for pass 2, both float."""
+
+    def __init__(self, c: AutoencoderConfig) -> None:
+        super().__init__()
+        m = c.mean
+        self.film = RungTable(c.rungs, m)
+        self.stem = nn.Conv2d(c.z, m, 1)
+        small, large = InvertedResidual(m, m), InvertedResidual(m, m)
+        self.body = nn.Sequential(up(m, m), small, up(m, m, ByteConv2d), large)
+        self.out = ByteConv2d(m, c.y, precise=True)
+        self.log_scale = RungTable(c.rungs, c.z, -math.log(2.0))
+
+    def forward(self, z: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
+        mix = mix * (1 / 256)
+        features = self.body(self.stem(z * torch.exp(self.log_scale(mix))) + self.film(mix))
+        return self.out(features), features
+
+
+class ContextMean(nn.Module):
+    """c_m: pass 1's decoded half (zeros elsewhere) and h_s's features to pass 2's mean."""
+
+    def __init__(self, c: AutoencoderConfig) -> None:
+        super().__init__()
+        k = c.context
+        self.y_in = ByteConv2d(c.y, k, 1)
+        self.f_in = ByteConv2d(c.mean, k, 1)
+        self.body = InvertedResidual(k, c.context_hidden)
+        self.out = ByteConv2d(k, c.y, precise=True)
+
+    def forward(self, y1: Tensor, features: Tensor) -> Tensor:
+        return self.out(self.body(self.y_in(y1) + self.f_in(features)))
+
+
+class HyperIndex(nn.Module):
+    """h_i, integers: ``z`` to pass 1's table index and to features for pass 2."""
+
+    def __init__(self, c: AutoencoderConfig) -> None:
+        super().__init__()
+        (wide, narrow, _), r = c.index, c.rungs
+        self.a = IntConv2d(c.z, wide, 3, rungs=r, input_max=Z_MAX, shift=6, gain=10.0)
+        self.b = IntConv2d(wide, 4 * wide, 1, rungs=r, input_max=127, gain=1.4)
+        self.c = IntConv2d(wide, narrow, 3, rungs=r, input_max=127, gain=1.4)
+        self.d = IntConv2d(narrow, 4 * wide, 1, rungs=r, input_max=127, gain=1.4)
+        self.e = IntConv2d(wide, narrow, 3, rungs=r, input_max=127, gain=1.4)
+        self.out = IntConv2d(narrow, c.y, 1, rungs=r, input_max=127, clip=(0, ROWS - 1), gain=0.15)
+
+    def forward(self, z: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
+        x = F.pixel_shuffle(self.b(self.a(z, mix), mix), 2)
+        x = F.pixel_shuffle(self.d(self.c(x, mix), mix), 2)
+        x = self.e(x, mix)
+        return self.out(x, mix), x
+
+
+class ContextIndex(nn.Module):
+    """c_i, integers: pass 1's clipped absolute residuals and h_i's features to pass 2's index."""
+
+    def __init__(self, c: AutoencoderConfig) -> None:
+        super().__init__()
+        (_, given, n), r = c.index, c.rungs
+        self.a = IntConv2d(c.y, n, 1, rungs=r, input_max=R_MAX, shift=6, gain=10.0)
+        self.b = IntConv2d(n, n, 3, rungs=r, input_max=127, gain=1.4)
+        self.out = IntConv2d(
+            n + given, c.y, 1, rungs=r, input_max=127, clip=(0, ROWS - 1), gain=0.15
+        )
+
+    def forward(self, magnitude: Tensor, features: Tensor, mix: Tensor) -> Tensor:
+        x = self.b(self.a(magnitude, mix), mix)
+        return self.out(torch.cat([x, features], 1), mix)
+
+
+class Synthesis(nn.Module):
+    """g_s: decoded ``y`` (gained) to pixels ``b 3 h w``, about -0.5..0.5, not clipped.
+
+    Starts as the inverse of what `Analysis` starts as.
+    """
+
+    def __init__(self, c: AutoencoderConfig) -> None:
+        super().__init__()
+        a, b = c.es
+        self.log_gain = RungTable(c.rungs, c.y, -first_gain(c, 0.5))
+        self.film = RungTable(c.rungs, c.y)
+        first, second = up(c.y, b), up(b, a)
+        coarse, middle, fine = lean_blocks(c.y, c.h16), lean_blocks(b, c.h8), lean_blocks(a, c.h4)
+        self.body = nn.Sequential(coarse, first, middle, second, fine)
+        self.tail = nn.Sequential(PreciseConv2d(a, 48, 1), nn.PixelShuffle(4))
+        with torch.no_grad():
+            set_linear(first[0], cosine_split(8, min(b, 192), min(c.y, 768))[1])
+            set_linear(second[0], cosine_split(4, min(a, 48), min(b, 192))[1])
+            set_linear(self.tail[0], cosine_scaled(4, 48)[1])
+
+    def forward(self, y: Tensor, mix: Tensor) -> Tensor:
+        mix = mix * (1 / 256)
+        y = y * torch.exp(self.log_gain(mix))
+        return self.tail(self.body(y + self.film(mix)))
+
+
+class Autoencoder(nn.Module):
+    """The whole codec as trained; the roles above are exported one by one."""
+
+    def __init__(self, config: AutoencoderConfig | None = None) -> None:
+        super().__init__()
+        c = self.config = config or AutoencoderConfig()
+        self.g_a, self.h_a = Analysis(c), HyperAnalysis(c)
+        self.h_s, self.c_m = HyperMean(c), ContextMean(c)
+        self.h_i, self.c_i = HyperIndex(c), ContextIndex(c)
+        self.g_s = Synthesis(c)
+        self.prior_z = EntropyBottleneck(c.banks * c.z, init_scale=2.0)
+        self.bank_logits = RungTable(c.rungs, c.banks)
+        self.residuals = Residuals()
+        self.precise = False  # train in float32
+        with torch.no_grad():  # rows that fit the cosine transform, where training starts
+            rows = (first_gain(c, 1.0) - math.log(SIGMA_MIN)) / LOG_STEP
+            rows = torch.clamp(rows, 0, ROWS - 1)
+            for head in (self.h_i.out, self.c_i.out):
+                head.bias.copy_(rows / head.bias_unit)
+
+    def lambda_of(self, t: Tensor) -> Tensor:
+        """Weight of the distortion against bits per pixel at ``t`` in 0..1."""
+        c = self.config
+        return c.lambda_min * (c.lambda_max / c.lambda_min) ** t
+
+    def checkerboard(self, y: Tensor) -> Tensor:
+        """1 where pass 1 codes: even positions in the first half of the channels, then odd ones."""
+        rows = torch.arange(y.shape[2], device=y.device)[:, None]
+        cols = torch.arange(y.shape[3], device=y.device)[None, :]
+        even = ((rows + cols) % 2 == 0).float()[None, None]
+        half = y.shape[1] // 2
+        return torch.cat([even.expand(1, half, -1, -1), (1 - even).expand(1, half, -1, -1)], 1)
+
+    def bits_z(self, z: Tensor, mix: Tensor, soft: bool) -> tuple[Tensor, Tensor]:
+        """Bits of ``z`` per sample, the choice of a bank paid for, and that choice ``b h w``."""
+        c = self.config
+        _, like = self.prior_z(z.repeat(1, c.banks, 1, 1), training=soft)
+        b, _, h, w = z.shape
+        nats = -torch.log(like.view(b, c.banks, c.z, h, w)).sum(2)
+        choice = -F.log_softmax((mix * (1 / 256)) @ self.bank_logits.table, 1)[:, :, None, None]
+        total = nats + choice
+        # The mixture trains every bank a little; what the file pays is the best one.
+        best, chosen = total.min(1)
+        if soft:
+            best = -torch.logsumexp(-total, 1)
+        return best.sum((1, 2)) / math.log(2), chosen
+
+    def forward(self, x: Tensor, t: Tensor) -> dict[str, Tensor]:
+        """``x``: ``b 3 h w`` in 0..1 with sides that 64 divides; ``t``: ``b`` in 0..1.
+
+        Returns ``x_hat`` (0..1, not clipped), ``bits_y`` and ``bits_z`` per sample. Where no
+        gradients are wanted the symbols come too (``z``, the ``choice`` of a bank, ``residual``,
+        ``index``), for the tables of an export.
+        """
+        mix = mix_of(t, self.config.rungs)
+        fast = self.training and not self.precise
+        amp = torch.autocast(x.device.type, torch.bfloat16, enabled=fast)
+        with amp:
+            y = self.g_a(x - 0.5, mix)
+            z = self.h_a(y, mix).float()
+        learns = y.requires_grad  # the encoder does
+        z_hat = round_ste(torch.clamp(z, -Z_MAX, Z_MAX))
+        bits_z, choice = self.bits_z(z if self.training else z_hat, mix, soft=self.training)
+        index1, features_i = self.h_i(z_hat, mix)
+        with amp:
+            mean1, features = self.h_s(z_hat, mix)
+        gain = torch.exp(self.g_a.log_gain(mix * (1 / 256)))
+        mean1 = mean1.float() * gain
+        first = self.checkerboard(y)
+        r1, bits1 = self.residuals(y - mean1, index1, learns)
+        r1 = r1 * first
+        y1 = (mean1 + r1) * first
+        magnitude = torch.clamp(r1.abs(), max=R_MAX)
+        index2 = self.c_i(magnitude, features_i, mix)
+        inverse = torch.exp(self.g_s.log_gain(mix * (1 / 256)))
+        with amp:
+            mean2 = self.c_m(y1 * inverse, features)
+        mean2 = mean2.float() * gain
+        r2, bits2 = self.residuals(y - mean2, index2, learns)
+        r2 = r2 * (1 - first)
+        y_hat = y1 + (mean2 + r2) * (1 - first)
+        bits_y = torch.where(first > 0, bits1, bits2).sum((1, 2, 3))
+        with amp:
+            x_hat = self.g_s(y_hat, mix).float() + 0.5
+        out = {"x_hat": x_hat, "bits_y": bits_y, "bits_z": bits_z}
+        if not torch.is_grad_enabled():
+            index = torch.where(first > 0, index1, index2)
+            out |= {"z": z_hat, "choice": choice, "residual": r1 + r2, "index": index}
+        return out

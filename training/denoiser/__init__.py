@@ -1,0 +1,1 @@
+"""The denoiser under training: network, task, export, evaluation."""

@@ -1,0 +1,1 @@
+"""The invertible codec under training: network, task, export, evaluation."""

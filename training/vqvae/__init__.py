@@ -1,0 +1,1 @@
+"""The vector-quantised codec and its priors under training."""

@@ -1,0 +1,171 @@
+"""vqvae's model files: analysis and synthesis as roles, codebooks and integer priors as tables."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ...codec.errors import InputError
+from ...codec.modelfile import EXACT, ModelFile, exact_bound
+from ...codec.schemes.vqvae.contract import EXP_ONE, LOGIT_UNIT, UNIT
+from ..onnx_writer import export_role, strided, write_model
+from .network import Vqvae, worths
+from .prior_network import IntLayer, LevelPrior, gate_tables
+from .prior_task import VqvaePriorTask
+
+__all__ = ["export"]
+
+COARSE = (".pre.", ".post.", ".widen.", ".narrow.")  # the layers of `Block`
+
+
+def export(task: VqvaePriorTask, out: Path, about: dict) -> list[Path]:
+    """Writes encoder and decoder into ``out``, named after the decoder's digest.
+
+    Raises:
+        InputError: an integer layer breaks its bound, or the priors were not trained.
+    """
+    vqvae, c = task.model.vqvae, task.config
+    pixels = torch.zeros(1, 128, 192, 3, dtype=torch.uint8)
+    z, sent = torch.zeros(1, c.dims, 8, 12), torch.zeros(1, c.levels)
+    sent[0, 0] = 1
+    analysis = export_role(
+        "analysis",
+        _Analysis(vqvae),
+        {"x": pixels},
+        ["z"],
+        {"x": {1: "height", 2: "width"}},
+        "half",
+        COARSE,
+    )
+    synthesis = export_role(
+        "synthesis",
+        _Synthesis(vqvae),
+        {"z": z, "sent": sent},
+        ["x"],
+        {"z": {2: "h", 3: "w"}},
+        "half",
+        COARSE,
+    )
+    tables: dict[str, NDArray] = {
+        "codevectors": vqvae.codebooks.codevectors.numpy().astype(np.float16),
+        **_lookups(),
+    }
+    exact: dict[str, list[dict]] = {}
+    for level, prior in enumerate(task.model.priors.levels):
+        assert isinstance(prior, LevelPrior)
+        name = f"prior{level}"
+        tables[f"{name}.own"] = _whole(prior.own)
+        if level:
+            tables[f"{name}.others"] = _whole(prior.others)
+        exact[name] = []
+        for part, layer in prior.named_modules():
+            if isinstance(layer, IntLayer):
+                exact[name].append(_layer(f"{name}.{part.replace('.', '')}", layer, tables))
+    draft = out / "decoder.part"
+    described = {
+        "scheme": "vqvae",
+        "side": "decoder",
+        "roles": ["synthesis"],
+        "exact": exact,
+        "settings": {"levels": c.levels, "depth": c.depth, "halo": halo(c.ns)},
+        "card": about,
+    }
+    write_model(draft, described, [synthesis], tables)
+    title = ModelFile.load(draft).digest.hex()
+    path = out / f"vqvae-{title[:8]}-decoder.onnx"
+    draft.replace(path)
+    twin = out / f"vqvae-{title[:8]}-encoder.onnx"
+    settings = {
+        "decoder": title,
+        "levels": c.levels,
+        "halo": halo(c.na),
+        "bit_worth": worths(c),
+        "network": asdict(c),
+    }
+    about = {
+        "scheme": "vqvae",
+        "side": "encoder",
+        "roles": ["analysis"],
+        "settings": settings,
+        "card": about,
+    }
+    write_model(twin, about, [analysis], {"count": vqvae.codebooks.count.numpy()})
+    return [twin, path]
+
+
+def halo(counts: tuple[int, int, int]) -> int:
+    """Positions around a tile that it depends on: blocks reach one step at their resolution.
+
+    >>> halo((2, 2, 3))
+    6
+    """
+    quarter, eighth, sixteenth = counts
+    return -(-(4 * (sixteenth + 1) + 2 * eighth + quarter + 1) // 4)
+
+
+class _Analysis(nn.Module):
+    """uint8 pixels ``1 H W 3`` to the latent."""
+
+    def __init__(self, model: Vqvae) -> None:
+        super().__init__()
+        self.g_a = strided(model.g_a)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.g_a(x.permute(0, 3, 1, 2).float() * (1 / 255) - 0.5)
+
+
+class _Synthesis(nn.Module):
+    """Summed codevectors to uint8 pixels ``1 H W 3``."""
+
+    def __init__(self, model: Vqvae) -> None:
+        super().__init__()
+        self.g_s = model.g_s
+
+    def forward(self, z: Tensor, sent: Tensor) -> Tensor:
+        x = torch.clamp((self.g_s(z, sent) + 0.5) * 255 + 0.5, 0.0, 255.25)
+        return x.permute(0, 2, 3, 1).to(torch.uint8)  # the cast cuts, so this rounds half up
+
+
+def _lookups() -> dict[str, NDArray]:
+    """tanh, sigmoid and the exponential of whole logits, which ends with the first 0."""
+    tanh, sigmoid = (part.numpy().astype(np.int8) for part in gate_tables())
+    below = np.arange(64 * LOGIT_UNIT)
+    exp = np.floor(EXP_ONE * np.exp(-below / LOGIT_UNIT) + 0.5).astype(np.int32)
+    return {"tanh": tanh, "sigmoid": sigmoid, "exp": exp[: int(np.argmin(exp)) + 1]}
+
+
+def _whole(table: Tensor) -> NDArray[np.int8]:
+    """A table of codes' numbers as the integers that training saw."""
+    values = torch.clamp(torch.floor(table * UNIT + 0.5), -127, 127)
+    return values.detach().numpy().astype(np.int8)
+
+
+def _layer(name: str, layer: IntLayer, tables: dict[str, NDArray]) -> dict:
+    """Puts a layer's integers into ``tables``; its names and its proven bound.
+
+    A row holds what is seen at each offset in turn, then the condition's weights.
+    """
+    weight, seen, bias = (part.detach() for part in layer.integers())
+    reach = layer.reach
+    columns = [weight[:, :, reach + dy, reach + dx] for dy, dx in layer.kernel]
+    rows = torch.cat([*columns, seen[:, :, 0, 0]], 1).numpy()[:, :, None, None]
+    offsets = bias.numpy()[None]
+    tables[f"{name}.weight"] = rows.astype(np.int8)
+    tables[f"{name}.bias"] = offsets.astype(np.int32)
+    largest = max(layer.limits)
+    bound = exact_bound(rows.astype(np.int64), offsets.astype(np.int64), largest, layer.shift)
+    if bound >= EXACT:
+        raise InputError(
+            f"The integer layer {name} could reach {bound}, which float32 does not hold exactly; "
+            "train on, or with a smaller net.width."
+        )
+    return {
+        "weight": f"tables/{name}.weight",
+        "bias": f"tables/{name}.bias",
+        "input_max": largest,
+        "shift": layer.shift,
+        "bound": bound,
+    }
