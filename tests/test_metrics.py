@@ -7,6 +7,7 @@ import pytest
 
 from gencodec.codec import metrics
 from gencodec.codec.errors import InputError
+from gencodec.codec.metrics import rate_distortion
 
 # Mean curves over Kodak, (bits per pixel, PSNR), from the results in InterDigitalInc/CompressAI.
 KODAK = {
@@ -217,7 +218,7 @@ def test_slopes_equal_scipy_where_curves_turn():
         for _ in range(50):
             x = np.cumsum(rng.uniform(0.1, 3, size))
             rate = np.exp(rng.normal(0, 1, size))  # rises and falls
-            curve = metrics._Curve(rate.tolist(), x.tolist(), "test")
+            curve = rate_distortion._Curve(rate.tolist(), x.tolist(), "test")
             theirs = interpolate.PchipInterpolator(x, np.log(rate))
             np.testing.assert_allclose(curve.slopes, theirs.derivative()(x), atol=1e-9)
             start, end = sorted(rng.uniform(x[0], x[-1], 2))

@@ -13,8 +13,8 @@
                            which knows how wrong the others around it were
 
 The transform is a fixed bijection on integers (``codec/schemes/flow/lifting.py`` tells why saving
-again changes nothing); all that is learned is what is expected, and it obeys the bit-exact rule. The
-predictions turn the Haar steps into long non-linear filters. Step 1 is lossless.
+again changes nothing); all that is learned is what is expected, and it obeys the bit-exact rule.
+The predictions turn the Haar steps into long non-linear filters. Step 1 is lossless.
 
 References:
     Dinh et al. 2015, NICE (arXiv 1410.8516): additive couplings. Helminger et al. 2020 (arXiv
