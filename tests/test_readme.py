@@ -1,7 +1,9 @@
-"""README's commands and code, run: what it promises on its first page must work as it stands."""
+"""The commands and code of README and docs/, run: what they promise must work as it stands."""
 
+import csv
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -11,12 +13,26 @@ import pytest
 
 NOT_RUN = "# not run here"
 ROOT = Path(__file__).resolve().parent.parent
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
-SET_UP, TEST = (text.strip() for kind, text in BLOCKS[:2])
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Kind and text of each block of code."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+
+
+BLOCKS = blocks(PAGES[0])
+SET_UP, TEST = (
+    next(text.strip() for kind, text in BLOCKS if kind == "sh" and start in text)
+    for start in ("-m venv .venv ", "-m venv .venv-test ")
+)
 SNIPPETS = [
-    pytest.param(kind, text, id=f"{kind}-{number}")
-    for number, (kind, text) in enumerate(BLOCKS[2:])
-    if kind in ("sh", "python") and not text.startswith(NOT_RUN)
+    pytest.param(kind, text, id=f"{page.stem}-{kind}-{number}")
+    for page in PAGES
+    for number, (kind, text) in enumerate(blocks(page))
+    if kind in ("sh", "python")
+    and not text.startswith(NOT_RUN)
+    and text.strip() not in (SET_UP, TEST)
 ]
 
 
@@ -95,6 +111,29 @@ def test_ci_runs_the_test_command(root: Path) -> None:
     assert found == [TEST]
 
 
-def test_links_lead_somewhere(root: Path) -> None:
-    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", (root / "README.md").read_text("utf-8")):
-        assert (root / link).exists(), link
+@pytest.mark.parametrize(
+    "page", [*PAGES, *sorted(ROOT.glob("[CS]*.md")), *sorted((ROOT / "pretrained").glob("*.md"))]
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text("utf-8")):
+        assert (page.parent / link).exists(), link
+
+
+def test_readme_is_a_page() -> None:
+    assert len(PAGES[0].read_text("utf-8").splitlines()) <= 150
+
+
+def test_the_format_page_is_the_docstring(root: Path) -> None:
+    page = runpy.run_path(str(root / "docs" / "make_format.py"))["page"]()
+    assert (root / "docs" / "format.md").read_text("utf-8") == page
+
+
+def test_experiments_are_a_table(root: Path) -> None:
+    with (root / "training" / "experiments.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) >= 140
+    for row in rows:
+        assert list(row) == ["date", "family", "change", "minutes", "result"]
+        assert re.fullmatch(r"20\d\d-\d\d-\d\d", row["date"])
+        assert row["family"] in {"autoencoder", "denoiser", "flow", "vqvae", "shared"}
+        assert row["minutes"] == "" or float(row["minutes"]) > 0

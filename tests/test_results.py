@@ -1,11 +1,11 @@
-"""README and the model cards say what the results files say."""
+"""README, docs and the model cards say what the results files say."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-CARDS = ["README.md", "pretrained/autoencoder.md"]
+CARDS = ["docs/results.md", "pretrained/autoencoder.md"]
 
 
 def table_rows(text: str) -> list[list[str]]:
@@ -35,7 +35,7 @@ def cells_of(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-@pytest.mark.parametrize("name", ["README.md", "pretrained/flow.md", "pretrained/vqvae.md"])
+@pytest.mark.parametrize("name", ["docs/results.md", "pretrained/flow.md", "pretrained/vqvae.md"])
 def test_the_other_codecs_figures_are_those_of_the_results(root: Path, name: str) -> None:
     """Rows: codec, quality, bits, PSNR, MS-SSIM; and for flow quality, codec, PSNR after saves."""
     found = {
@@ -81,7 +81,7 @@ def test_the_denoisers_figures_are_those_of_its_results(root: Path) -> None:
     measured = {(row["set"], row["noise"]): row for row in results["rows"]}
     noises = {"real cameras": "real", "none (clean in, to itself)": "none"}
     checked = 0
-    for line in (root / "README.md").read_text("utf-8").splitlines():
+    for line in (root / "docs/usage.md").read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         key = cells[0].lower(), noises.get(cells[min(1, len(cells) - 1)], "")
         if len(cells) == 5 and cells[1].startswith("white, sigma "):
@@ -94,9 +94,17 @@ def test_the_denoisers_figures_are_those_of_its_results(root: Path) -> None:
     assert checked >= 5
 
 
-def test_savings_in_readme_are_those_of_the_comparison(root: Path) -> None:
+def test_readmes_savings_are_those_of_the_results(root: Path) -> None:
+    rows = {cells[0]: cells for cells in cells_of((root / "README.md").read_text("utf-8"))}
+    for codec in ("autoencoder", "flow"):
+        found = json.loads((root / f"pretrained/results/{codec}.json").read_text("utf-8"))
+        wanted = [f"{found[name]:.1f} %" for name in ("bd_rate", "bd_rate_ms_ssim")]
+        assert [cell.strip("*") for cell in rows[f"`{codec}`"][1:3]] == wanted
+
+
+def test_savings_are_those_of_the_comparison(root: Path) -> None:
     found = json.loads((root / "pretrained/results/compare.json").read_text("utf-8"))
-    text = (root / "README.md").read_text("utf-8")
+    text = (root / "docs/results.md").read_text("utf-8")
     labels = {"JPEG": "JPEG 4:2:0", "WebP": "WebP 4:2:0", "AVIF": "AVIF 4:4:4"}
     labels |= {"JPEG XL": "JPEG XL 4:4:4", "JPEG 2000": "JPEG 2000 4:4:4"}
     rates = {

@@ -1,0 +1,27 @@
+"""Writes ``format.md`` from the docstring of ``codec/container.py``, its one source.
+
+python docs/make_format.py
+"""
+
+import ast
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def page() -> str:
+    """The page, as `format.md` has to be."""
+    source = (HERE.parent / "codec" / "container.py").read_text("utf-8")
+    text = ast.get_docstring(ast.parse(source)) or ""
+    text, _, example = text.partition("Example:\n")
+    lines = [line.removeprefix("    ") for line in example.splitlines()]
+    note = (
+        "This page is the docstring of `codec/container.py`; `python docs/make_format.py` makes it."
+    )
+    body = text.replace("``", "`").strip()
+    code = "\n".join(["```pycon", *lines, "```"])
+    return f"# The .gnc format\n\n{note}\n\n{body}\n\n{code}\n"
+
+
+if __name__ == "__main__":
+    (HERE / "format.md").write_text(page(), "utf-8")
