@@ -3,17 +3,20 @@
 These are the functions that other programs embed; the command line is written on top of them.
 """
 
+import inspect
 import operator
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import ParamSpec
+
+from PIL import Image
 
 from . import container, denoiser, library
 from .container import ChunkType, Flag, Header
 from .denoiser import DenoiseResult, denoise, denoise_detailed
 from .errors import FormatError, InputError
 from .image import pixels
-from .image.open import Data, read_bytes
+from .image.open import Data, ImageSource, PathLike, read_bytes
 from .inspection import CODECS, Info, ModelInfo, info, installed, models, quality_steps
 from .rate_control import largest_quality, limit_of
 from .schemes.base import LOSSLESS, Scheme, by_name, by_wire_id
@@ -42,7 +45,7 @@ __all__ = [
     "verify",
 ]
 
-ImageLike = Any  # a PIL image, a path, a binary file object or a uint8 array
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -69,68 +72,8 @@ class CompressResult:
         return 8 * len(self.data) / (self.width * self.height)
 
 
-def compress(
-    image: ImageLike,
-    codec: str | None = None,
-    quality: float = 50,
-    lossless: bool = False,
-    device: str = "auto",
-    threads: int | None = None,
-    *,
-    strip: bool = False,
-    model: str | os.PathLike[str] | None = None,
-    denoise: bool = False,
-    target_size: int | None = None,
-    target_bpp: float | None = None,
-    tune: str | None = None,
-) -> bytes:
-    """Compresses a picture to the bytes of a ``.gnc`` file.
-
-    Arguments:
-        image: a PIL image, a path, a binary file object, or a uint8 array ``(H, W)``,
-            ``(H, W, 3)`` or ``(H, W, 4)``.
-        codec: one of `CODECS`; None for autoencoder, or flow where it is to be lossless.
-        quality: 0 (smallest file) to 100 (best picture); `models` lists a codec's steps.
-        lossless: keep every bit, whatever the quality; flow alone can.
-        device: "auto", "cpu" or "cuda".
-        threads: of the CPU; None for all cores.
-        strip: leave out ICC profile, EXIF and XMP.
-        model: a model file to use instead of the shipped one.
-        denoise: take the noise out first, as the function `denoise` does; it costs many bits.
-        target_size, target_bpp: bytes of the whole file, or bits per pixel: the largest quality
-            that fits is searched for, and ``quality`` is not looked at. At most one of them.
-        tune: "psnr" (None is the same) or "ms-ssim": the measure in which the picture is to be
-            good for its bytes; of the shipped codecs autoencoder alone has the choice.
-
-    Raises:
-        InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument,
-            or ``lossless`` and the picture has more than 8 bits a sample or no RGB colours.
-        ModelError, DeviceError: the model or the device is not to be had.
-
-    Example:
-        >>> import numpy as np
-        >>> data = compress(np.zeros((48, 64, 3), np.uint8), quality=30)
-        >>> decompress(data).size
-        (64, 48)
-    """
-    return compress_detailed(
-        image,
-        codec,
-        quality,
-        lossless,
-        device,
-        threads,
-        strip=strip,
-        model=model,
-        denoise=denoise,
-        target_size=target_size,
-        target_bpp=target_bpp,
-        tune=tune,
-    ).data
-
-
 def compress_detailed(
-    image: ImageLike,
+    image: ImageSource,
     codec: str | None = None,
     quality: float = 50,
     lossless: bool = False,
@@ -138,7 +81,7 @@ def compress_detailed(
     threads: int | None = None,
     *,
     strip: bool = False,
-    model: str | os.PathLike[str] | None = None,
+    model: PathLike | None = None,
     denoise: bool = False,
     target_size: int | None = None,
     target_bpp: float | None = None,
@@ -220,14 +163,62 @@ def _metadata(picture: pixels.Picture) -> list[container.Chunk]:
     return chunks
 
 
+def _parameters_of(
+    source: Callable[P, CompressResult],
+) -> Callable[[Callable[..., bytes]], Callable[P, bytes]]:
+    """Gives a function the parameters of another, so that they are written once."""
+
+    def decorate(function: Callable[..., bytes]) -> Callable[P, bytes]:
+        signature = inspect.signature(source).replace(return_annotation=bytes)
+        setattr(function, "__signature__", signature)  # noqa: B010 -- no attribute for pyright
+        function.__annotations__ = {**source.__annotations__, "return": bytes}
+        return function
+
+    return decorate
+
+
+@_parameters_of(compress_detailed)
+def compress(*arguments, **options) -> bytes:
+    """Compresses a picture to the bytes of a ``.gnc`` file.
+
+    Arguments:
+        image: a PIL image, a path, a binary file object, or a uint8 array ``(H, W)``,
+            ``(H, W, 3)`` or ``(H, W, 4)``.
+        codec: one of `CODECS`; None for autoencoder, or flow where it is to be lossless.
+        quality: 0 (smallest file) to 100 (best picture); `models` lists a codec's steps.
+        lossless: keep every bit, whatever the quality; flow alone can.
+        device: "auto", "cpu" or "cuda".
+        threads: of the CPU; None for all cores.
+        strip: leave out ICC profile, EXIF and XMP.
+        model: a model file to use instead of the shipped one.
+        denoise: take the noise out first, as the function `denoise` does; it costs many bits.
+        target_size, target_bpp: bytes of the whole file, or bits per pixel: the largest quality
+            that fits is searched for, and ``quality`` is not looked at. At most one of them.
+        tune: "psnr" (None is the same) or "ms-ssim": the measure in which the picture is to be
+            good for its bytes; of the shipped codecs autoencoder alone has the choice.
+
+    Raises:
+        InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument,
+            or ``lossless`` and the picture has more than 8 bits a sample or no RGB colours.
+        ModelError, DeviceError: the model or the device is unavailable.
+
+    Example:
+        >>> import numpy as np
+        >>> data = compress(np.zeros((48, 64, 3), np.uint8), quality=30)
+        >>> decompress(data).size
+        (64, 48)
+    """
+    return compress_detailed(*arguments, **options).data
+
+
 def decompress(
     data: Data,
     region: tuple[int, int, int, int] | None = None,
     device: str = "auto",
     threads: int | None = None,
     *,
-    model: str | os.PathLike[str] | None = None,
-):
+    model: PathLike | None = None,
+) -> Image.Image:
     """The picture of a ``.gnc`` file as a `PIL.Image.Image`, fully loaded.
 
     ICC profile, EXIF and XMP are in ``.info``; the mode is L, LA, RGB or RGBA.
@@ -272,7 +263,9 @@ def decompress(
     )
 
 
-def _region(region: Any, width: int, height: int) -> tuple[int, int, int, int]:
+def _region(
+    region: tuple[int, int, int, int], width: int, height: int
+) -> tuple[int, int, int, int]:
     """A region that is four whole numbers and lies in the picture, or an InputError."""
     try:
         x, y, w, h = (operator.index(value) for value in region)
@@ -288,7 +281,7 @@ def _region(region: Any, width: int, height: int) -> tuple[int, int, int, int]:
     return x, y, w, h
 
 
-def verify(data: Data, *, model: str | os.PathLike[str] | None = None) -> None:
+def verify(data: Data, *, model: PathLike | None = None) -> None:
     """Checks a file: every checksum, and that every symbol decodes as it was written.
 
     Raises:

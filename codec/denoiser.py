@@ -86,7 +86,7 @@ def denoise(
 
     Raises:
         InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument.
-        ModelError, DeviceError: the model or the device is not to be had.
+        ModelError, DeviceError: the model or the device is unavailable.
     """
     # Nobody hears of the level here, so it is estimated only for a network that wants to be told.
     return _denoise(image, sigma, strength, device, threads, model, estimated=False).image
