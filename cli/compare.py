@@ -89,7 +89,7 @@ def command(
         plot_job = output(plot, force) if plot else None
         page_job = output(html, force) if html else None
 
-    reports, inputs, errors = _measure(jobs, comparer)
+    reports, compared, errors = _measure(jobs, comparer)
     if reports:
         comparison = comparer.summary(reports)
         with console.fail_on_error():
@@ -100,7 +100,7 @@ def command(
             if page_job:
                 from ..codec.comparison import html as page
 
-                text = page.render(comparison, inputs, comparer)
+                text = page.render(comparison, compared, comparer)
                 write(page_job, text.encode(), force)
         if as_json:
             console.print_json(_finite(dataclasses.asdict(comparison) | {"errors": errors}))

@@ -18,13 +18,13 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import api, metrics
 from ..errors import GencodecError, InputError
+from ..image.open import ImageSource, PathLike
 from .inputs import CompareInput, names
 from .reference_codecs import REFERENCE_CODECS, ReferenceCodec, available_codecs, versions
 from .results import Comparison, Curve, Match, Point, Report, Row, mean_curves, mean_rates, rate
@@ -37,7 +37,7 @@ TABLE = (10, 30, 50, 70, 90)  # the qualities of ours that are looked up, for a 
 
 
 def compare(
-    images: Any,
+    images: ImageSource | Sequence[ImageSource],
     codecs: Sequence[str] | None = None,
     against: Sequence[str] = REFERENCE_CODECS,
     qualities: Sequence[float] | None = None,
@@ -45,7 +45,7 @@ def compare(
     measures: Sequence[Measure] = ("psnr", "ms_ssim"),
     device: str = "auto",
     threads: int | None = None,
-    model: str | os.PathLike | None = None,
+    model: PathLike | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Comparison:
     """Compares our codecs with others on some pictures.
@@ -86,7 +86,7 @@ class Ours:
     settings: tuple[float, ...]
     device: str = "auto"
     threads: int | None = None
-    model: str | os.PathLike | None = None
+    model: PathLike | None = None
     browsers: str | None = None
 
     @property
@@ -124,7 +124,7 @@ class Comparer:
         measures: Sequence[Measure] = ("psnr", "ms_ssim"),
         device: str = "auto",
         threads: int | None = None,
-        model: str | os.PathLike | None = None,
+        model: PathLike | None = None,
         keep_files: bool = False,
     ) -> None:
         available_codecs(against)  # refuses unknown names
