@@ -69,14 +69,14 @@ def command(
         raise click.UsageError("--plot and --html need a file each.")
     from ..codec.comparison import plot as chart
     from ..codec.comparison.compare import TABLE, Comparer
-    from ..codec.comparison.reference_codecs import RIVALS
+    from ..codec.comparison.reference_codecs import REFERENCE_CODECS
 
     jobs = gather(inputs)
     several = (PAGE_QUALITY,) if html else ()
     with console.fail_on_error():
         comparer = Comparer(
             codecs,
-            RIVALS if against is None else against,
+            REFERENCE_CODECS if against is None else against,
             TABLE if len(jobs) == 1 else several,
             ("psnr", "ms_ssim", "bytes") if html else ("psnr", "ms_ssim"),
             device,
@@ -89,7 +89,7 @@ def command(
         plot_job = output(plot, force) if plot else None
         page_job = output(html, force) if html else None
 
-    reports, subjects, errors = _measure(jobs, comparer)
+    reports, compared, errors = _measure(jobs, comparer)
     if reports:
         comparison = comparer.summary(reports)
         with console.fail_on_error():
@@ -100,7 +100,7 @@ def command(
             if page_job:
                 from ..codec.comparison import html as page
 
-                text = page.render(comparison, subjects, comparer)
+                text = page.render(comparison, compared, comparer)
                 write(page_job, text.encode(), force)
         if as_json:
             console.print_json(_finite(dataclasses.asdict(comparison) | {"errors": errors}))
@@ -115,9 +115,9 @@ def command(
 def _measure(jobs: Sequence[Job], comparer: Any) -> tuple[list[Any], list[Any], list[Any]]:
     """Reports on the pictures, the first few pictures themselves, and what went wrong."""
     from ..codec.comparison.html import SCENES
-    from ..codec.comparison.inputs import Subject, names
+    from ..codec.comparison.inputs import CompareInput, names
 
-    reports, subjects, errors = [], [], []
+    reports, inputs, errors = [], [], []
     titles = names([job.source or job.name for job in jobs])
     with console.Progress(100 * len(jobs)) as progress:
         for index, (job, title) in enumerate(zip(jobs, titles, strict=True)):
@@ -130,10 +130,10 @@ def _measure(jobs: Sequence[Job], comparer: Any) -> tuple[list[Any], list[Any], 
                 if job.problem is not None:
                     raise job.problem
                 source = job.source if job.source and job.source.is_file() else None
-                subject = Subject.load(source or io.BytesIO(read(job)), title)
-                reports.append(comparer.measure(subject, show))
-                if len(subjects) < SCENES:
-                    subjects.append(subject)
+                picture = CompareInput.load(source or io.BytesIO(read(job)), title)
+                reports.append(comparer.measure(picture, show))
+                if len(inputs) < SCENES:
+                    inputs.append(picture)
             except Exception as error:
                 if (text := console.sentence(error, job.name)) is None:
                     raise
@@ -141,7 +141,7 @@ def _measure(jobs: Sequence[Job], comparer: Any) -> tuple[list[Any], list[Any], 
                 click.echo(f"Error: {text}", err=True)
                 errors.append({"input": job.name, "error": text})
             show(1.0)
-    return reports, subjects, errors
+    return reports, inputs, errors
 
 
 def _print(comparison: "Comparison") -> None:

@@ -66,6 +66,8 @@ def command(
     -o NAME.jpg chooses the format by its suffix. IN may be a folder (which needs -o DIR, whose tree
     mirrors it) or - for standard input; standard output gets PNG. The input is never overwritten.
     """
+    from PIL import Image
+
     from ..codec.api import denoise_detailed
 
     jobs = plan(
@@ -95,7 +97,9 @@ def command(
                 model=model,
                 progress=lambda part: bar.advance(round(100 * part) - bar.done),
             )
-        data = encode(result.image, formats[job], job.target_name)
+        picture = result.image
+        assert isinstance(picture, Image.Image)  # a file was given, not an array
+        data = encode(picture, formats[job], job.target_name)
         write(job, data, force)
         for note in result.notes:
             console.warn(f"{job.name}: {note}")
@@ -103,7 +107,7 @@ def command(
             "input": job.name,
             "output": job.target_name,
             "format": formats[job],
-            "mode": result.image.mode,
+            "mode": picture.mode,
             "width": result.width,
             "height": result.height,
             "sigma": round(result.sigma, 2),

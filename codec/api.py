@@ -3,22 +3,25 @@
 These are the functions that other programs embed; the command line is written on top of them.
 """
 
+import inspect
 import operator
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
+from typing import ParamSpec
+
+from PIL import Image
 
 from . import container, denoiser, library
 from .container import ChunkType, Flag, Header
 from .denoiser import DenoiseResult, denoise, denoise_detailed
 from .errors import FormatError, InputError
 from .image import pixels
-from .image.open import Data, read_bytes
+from .image.open import Data, ImageSource, PathLike, read_bytes
 from .inspection import CODECS, Info, ModelInfo, info, installed, models, quality_steps
 from .rate_control import largest_quality, limit_of
-from .schemes import LOSSLESS, by_name, by_wire_id
+from .schemes.base import LOSSLESS, Scheme, by_name, by_wire_id
 from .schemes.vqvae.sampling import complete, sample
+from .schemes.vqvae.statistics import code_bits
 from .session import Runtime
 
 __all__ = [
@@ -27,6 +30,7 @@ __all__ = [
     "DenoiseResult",
     "Info",
     "ModelInfo",
+    "code_bits",
     "complete",
     "compress",
     "compress_detailed",
@@ -41,7 +45,7 @@ __all__ = [
     "verify",
 ]
 
-ImageLike = Any  # a PIL image, a path, a binary file object or a uint8 array
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,8 @@ class CompressResult:
         return 8 * len(self.data) / (self.width * self.height)
 
 
-def compress(
-    image: ImageLike,
+def compress_detailed(
+    image: ImageSource,
     codec: str | None = None,
     quality: float = 50,
     lossless: bool = False,
@@ -77,12 +81,104 @@ def compress(
     threads: int | None = None,
     *,
     strip: bool = False,
-    model: str | os.PathLike[str] | None = None,
+    model: PathLike | None = None,
     denoise: bool = False,
     target_size: int | None = None,
     target_bpp: float | None = None,
     tune: str | None = None,
-) -> bytes:
+) -> CompressResult:
+    """Like `compress`, and tells what was done."""
+    scheme = by_name(codec or ("flow" if lossless else "autoencoder"))
+    if isinstance(quality, bool) or not isinstance(quality, int | float) or not 0 <= quality <= 100:
+        raise InputError(f"quality must be a number from 0 to 100, not {quality!r}.")
+    if lossless and not scheme.supports_lossless:
+        raise InputError(f"The codec {scheme.name} cannot compress losslessly; flow can.")
+    if lossless and denoise:
+        raise InputError(
+            "A picture that is denoised is not kept losslessly; leave out one of them."
+        )
+    if lossless and (target_size is not None or target_bpp is not None):
+        raise InputError("A lossless file has the size that it takes; leave out the target.")
+    runtime = Runtime(device, threads)
+    # What an exact codec gives back is saved again unchanged, hidden colours included.
+    picture = pixels.load(image, keep_metadata=not strip, fill=not scheme.supports_lossless)
+    if lossless and picture.inexact:
+        raise InputError(f"The picture cannot be kept losslessly: {picture.inexact}")
+    height, width = picture.rgb.shape[:2]
+    container.check_size(width, height)
+    limit = limit_of(target_size, target_bpp, width * height)
+    if denoise:
+        network = library.default_single("denoiser")
+        picture.rgb, _ = denoiser.clean(picture.rgb, network, runtime, estimated=False)
+    opened = scheme.open(model, tune)
+    metadata = _metadata(picture)
+    flags = Flag.GREY * picture.grey | Flag.LOSSLESS * lossless
+    flags |= Flag.STABLE * scheme.supports_lossless
+    estimates: dict[int, float] = {}
+
+    def write(hundredths: int) -> bytes:
+        level = LOSSLESS if lossless else hundredths
+        coded = opened.encode(picture.rgb, level, runtime)
+        estimates[hundredths] = coded.estimate_bits
+        header = Header(
+            scheme=scheme.wire_id,
+            flags=flags,
+            quality=hundredths,
+            decoder=opened.digest,
+            width=width,
+            height=height,
+        )
+        segments = [container.Chunk(ChunkType.SEGMENT, segment) for segment in coded.segments]
+        return container.write(header, metadata + segments)
+
+    if limit is None:
+        chosen = 10_000 if lossless else round(quality * 100)
+        data = write(chosen)
+    else:
+        chosen, data = largest_quality(write, limit)
+    return CompressResult(
+        data,
+        width,
+        height,
+        scheme.name,
+        chosen / 100,
+        picture.notes,
+        estimates[chosen],
+        lossless,
+        scheme.supports_lossless,
+    )
+
+
+def _metadata(picture: pixels.Picture) -> list[container.Chunk]:
+    chunks = []
+    for kind, payload in (
+        (ChunkType.ICC, picture.icc),
+        (ChunkType.EXIF, picture.exif),
+        (ChunkType.XMP, picture.xmp),
+    ):
+        if payload:
+            chunks.append(container.Chunk(kind, payload))
+    if picture.alpha is not None:
+        chunks.append(container.Chunk(ChunkType.ALPHA, pixels.encode_alpha(picture.alpha)))
+    return chunks
+
+
+def _parameters_of(
+    source: Callable[P, CompressResult],
+) -> Callable[[Callable[..., bytes]], Callable[P, bytes]]:
+    """Gives a function the parameters of another, so that they are written once."""
+
+    def decorate(function: Callable[..., bytes]) -> Callable[P, bytes]:
+        signature = inspect.signature(source).replace(return_annotation=bytes)
+        setattr(function, "__signature__", signature)  # noqa: B010 -- no attribute for pyright
+        function.__annotations__ = {**source.__annotations__, "return": bytes}
+        return function
+
+    return decorate
+
+
+@_parameters_of(compress_detailed)
+def compress(*arguments, **options) -> bytes:
     """Compresses a picture to the bytes of a ``.gnc`` file.
 
     Arguments:
@@ -104,7 +200,7 @@ def compress(
     Raises:
         InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument,
             or ``lossless`` and the picture has more than 8 bits a sample or no RGB colours.
-        ModelError, DeviceError: the model or the device is not to be had.
+        ModelError, DeviceError: the model or the device is unavailable.
 
     Example:
         >>> import numpy as np
@@ -112,110 +208,7 @@ def compress(
         >>> decompress(data).size
         (64, 48)
     """
-    return compress_detailed(
-        image,
-        codec,
-        quality,
-        lossless,
-        device,
-        threads,
-        strip=strip,
-        model=model,
-        denoise=denoise,
-        target_size=target_size,
-        target_bpp=target_bpp,
-        tune=tune,
-    ).data
-
-
-def compress_detailed(
-    image: ImageLike,
-    codec: str | None = None,
-    quality: float = 50,
-    lossless: bool = False,
-    device: str = "auto",
-    threads: int | None = None,
-    *,
-    strip: bool = False,
-    model: str | os.PathLike[str] | None = None,
-    denoise: bool = False,
-    target_size: int | None = None,
-    target_bpp: float | None = None,
-    tune: str | None = None,
-) -> CompressResult:
-    """Like `compress`, and tells what was done."""
-    scheme = by_name(codec or ("flow" if lossless else "autoencoder"))
-    if isinstance(quality, bool) or not isinstance(quality, int | float) or not 0 <= quality <= 100:
-        raise InputError(f"quality must be a number from 0 to 100, not {quality!r}.")
-    if lossless and not scheme.EXACT:
-        raise InputError(f"The codec {scheme.NAME} cannot compress losslessly; flow can.")
-    if lossless and denoise:
-        raise InputError(
-            "A picture that is denoised is not kept losslessly; leave out one of them."
-        )
-    if lossless and (target_size is not None or target_bpp is not None):
-        raise InputError("A lossless file has the size that it takes; leave out the target.")
-    runtime = Runtime(device, threads)
-    # What an exact codec gives back is saved again unchanged, hidden colours included.
-    picture = pixels.load(image, keep_metadata=not strip, fill=not scheme.EXACT)
-    if lossless and picture.inexact:
-        raise InputError(f"The picture cannot be kept losslessly: {picture.inexact}")
-    height, width = picture.rgb.shape[:2]
-    container.check_size(width, height)
-    limit = limit_of(target_size, target_bpp, width * height)
-    if denoise:
-        network = library.default_single("denoiser")
-        picture.rgb, _ = denoiser.clean(picture.rgb, network, runtime, estimated=False)
-    encoder, decoder = library.default_pair(scheme.NAME, model, tune)
-    metadata = _metadata(picture)
-    flags = Flag.GREY * picture.grey | Flag.LOSSLESS * lossless | Flag.STABLE * scheme.EXACT
-    estimates: dict[int, float] = {}
-
-    def write(hundredths: int) -> bytes:
-        level = LOSSLESS if lossless else hundredths
-        coded = scheme.encode(picture.rgb, level, encoder, decoder, runtime)
-        estimates[hundredths] = coded.estimate_bits
-        header = Header(
-            scheme=scheme.WIRE_ID,
-            flags=flags,
-            quality=hundredths,
-            decoder=decoder.file.digest,
-            width=width,
-            height=height,
-        )
-        segments = [container.Chunk(ChunkType.SEGMENT, segment) for segment in coded.segments]
-        return container.write(header, metadata + segments)
-
-    if limit is None:
-        chosen = 10_000 if lossless else round(quality * 100)
-        data = write(chosen)
-    else:
-        chosen, data = largest_quality(write, limit)
-    return CompressResult(
-        data,
-        width,
-        height,
-        scheme.NAME,
-        chosen / 100,
-        picture.notes,
-        estimates[chosen],
-        lossless,
-        scheme.EXACT,
-    )
-
-
-def _metadata(picture: pixels.Picture) -> list[container.Chunk]:
-    chunks = []
-    for kind, payload in (
-        (ChunkType.ICC, picture.icc),
-        (ChunkType.EXIF, picture.exif),
-        (ChunkType.XMP, picture.xmp),
-    ):
-        if payload:
-            chunks.append(container.Chunk(kind, payload))
-    if picture.alpha is not None:
-        chunks.append(container.Chunk(ChunkType.ALPHA, pixels.encode_alpha(picture.alpha)))
-    return chunks
+    return compress_detailed(*arguments, **options).data
 
 
 def decompress(
@@ -224,8 +217,8 @@ def decompress(
     device: str = "auto",
     threads: int | None = None,
     *,
-    model: str | os.PathLike[str] | None = None,
-):
+    model: PathLike | None = None,
+) -> Image.Image:
     """The picture of a ``.gnc`` file as a `PIL.Image.Image`, fully loaded.
 
     ICC profile, EXIF and XMP are in ``.info``; the mode is L, LA, RGB or RGBA.
@@ -249,15 +242,14 @@ def decompress(
     wanted = None
     if region is not None:
         region = _region(region, *size)
-        decoder = library.decoder_for(scheme.NAME, header.decoder, model)
-        wanted = set(scheme.segments_of(*size, region, decoder))
+        wanted = set(scheme.open_decoder(header.decoder, model).segments_of(size, region))
     header, metadata, segments = container.read(raw, wanted)
-    decoder = library.decoder_for(scheme.NAME, header.decoder, model)
+    opened = scheme.open_decoder(header.decoder, model)
     runtime = Runtime(device, threads)
     alpha = None
     if ChunkType.ALPHA in metadata:
         alpha = pixels.decode_alpha(metadata[ChunkType.ALPHA], *size)
-    rgb = scheme.decode(segments, *size, level, decoder, runtime, region)
+    rgb = opened.decode(segments, size, level, runtime, region)
     if region is not None and alpha is not None:
         x, y, w, h = region
         alpha = alpha[y : y + h, x : x + w]
@@ -271,7 +263,9 @@ def decompress(
     )
 
 
-def _region(region: Any, width: int, height: int) -> tuple[int, int, int, int]:
+def _region(
+    region: tuple[int, int, int, int], width: int, height: int
+) -> tuple[int, int, int, int]:
     """A region that is four whole numbers and lies in the picture, or an InputError."""
     try:
         x, y, w, h = (operator.index(value) for value in region)
@@ -287,7 +281,7 @@ def _region(region: Any, width: int, height: int) -> tuple[int, int, int, int]:
     return x, y, w, h
 
 
-def verify(data: Data, *, model: str | os.PathLike[str] | None = None) -> None:
+def verify(data: Data, *, model: PathLike | None = None) -> None:
     """Checks a file: every checksum, and that every symbol decodes as it was written.
 
     Raises:
@@ -297,20 +291,20 @@ def verify(data: Data, *, model: str | os.PathLike[str] | None = None) -> None:
     header, metadata, segments = container.read(read_bytes(data))
     scheme = by_wire_id(header.scheme)
     level = _level(header, scheme)
-    decoder = library.decoder_for(scheme.NAME, header.decoder, model)
+    opened = scheme.open_decoder(header.decoder, model)
     if ChunkType.ALPHA in metadata:
         pixels.decode_alpha(metadata[ChunkType.ALPHA], header.width, header.height)
     runtime = Runtime("cpu")
-    scheme.verify(segments, header.width, header.height, level, decoder, runtime)
+    opened.verify(segments, (header.width, header.height), level, runtime)
 
 
-def _level(header: Header, scheme: ModuleType) -> int:
+def _level(header: Header, scheme: type[Scheme]) -> int:
     """The quality that a scheme takes: hundredths, or `LOSSLESS`."""
     if not header.lossless:
         return header.quality
-    if not scheme.EXACT:
+    if not scheme.supports_lossless:
         raise FormatError(
-            f"The file claims to be lossless, which {scheme.NAME} is not: it is damaged, copy or"
+            f"The file claims to be lossless, which {scheme.name} is not: it is damaged, copy or"
             " download it again."
         )
     return LOSSLESS

@@ -9,19 +9,20 @@ and metadata stay as they are.
 """
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, BinaryIO, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from . import library
 from .container import check_size
 from .errors import InputError
 from .image import pixels
+from .image.open import ImageSource, PathLike
 from .library import Model
 from .session import Runtime
 
@@ -41,6 +42,8 @@ PATCHES = (400**2, 3), (WHOLE, 6)  # from so many pixels on, so many of them eac
 WANTED = "a uint8 array, or a float32 one in 0..1, of shape (H, W), (H, W, 3) or (H, W, 4)"
 
 Progress = Callable[[float], None]
+Sample = TypeVar("Sample", np.uint8, np.float32)
+Planes = NDArray[np.uint8 | np.float32]
 
 
 @dataclass(frozen=True)
@@ -54,22 +57,42 @@ class DenoiseResult:
         notes: sentences on what was converted.
     """
 
-    image: Any
+    image: Image.Image | Planes
     sigma: float
     width: int
     height: int
     notes: tuple[str, ...] = ()
 
 
+@overload
 def denoise(
-    image: Any,
+    image: NDArray[Sample],
     sigma: float | None = None,
     strength: float = 1.0,
     device: str = "auto",
     threads: int | None = None,
     *,
-    model: str | os.PathLike | None = None,
-) -> Any:
+    model: PathLike | None = None,
+) -> NDArray[Sample]: ...
+@overload
+def denoise(
+    image: Image.Image | PathLike | BinaryIO,
+    sigma: float | None = None,
+    strength: float = 1.0,
+    device: str = "auto",
+    threads: int | None = None,
+    *,
+    model: PathLike | None = None,
+) -> Image.Image: ...
+def denoise(
+    image: ImageSource | Planes,
+    sigma: float | None = None,
+    strength: float = 1.0,
+    device: str = "auto",
+    threads: int | None = None,
+    *,
+    model: PathLike | None = None,
+) -> Image.Image | Planes:
     """Takes the noise out of a picture.
 
     Arguments:
@@ -86,20 +109,20 @@ def denoise(
 
     Raises:
         InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument.
-        ModelError, DeviceError: the model or the device is not to be had.
+        ModelError, DeviceError: the model or the device is unavailable.
     """
-    # Nobody hears of the level here, so it is estimated only for a network that wants to be told.
+    # The level is not returned, so it is estimated only for a network that wants to be told.
     return _denoise(image, sigma, strength, device, threads, model, estimated=False).image
 
 
 def denoise_detailed(
-    image: Any,
+    image: ImageSource | Planes,
     sigma: float | None = None,
     strength: float = 1.0,
     device: str = "auto",
     threads: int | None = None,
     *,
-    model: str | os.PathLike | None = None,
+    model: PathLike | None = None,
     progress: Progress | None = None,
 ) -> DenoiseResult:
     """Like `denoise`, and tells what was done.
@@ -111,12 +134,12 @@ def denoise_detailed(
 
 
 def _denoise(
-    image: Any,
+    image: ImageSource | Planes,
     sigma: float | None,
     strength: float,
     device: str,
     threads: int | None,
-    model: str | os.PathLike | None,
+    model: PathLike | None,
     estimated: bool,
     progress: Progress | None = None,
 ) -> DenoiseResult:

@@ -8,7 +8,7 @@ Every error that gencodec raises on purpose is a :class:`GencodecError`, so a ca
 | `InputError`  | `ValueError` | an unreadable picture, a wrong array or argument      |
 | `FormatError` | `ValueError` | a damaged ``.gnc``, not ours at all, a limit exceeded |
 | `ModelError`  |              | a decoder this version does not have, a bad model     |
-| `DeviceError` |              | a device that was asked for and cannot be had         |
+| `DeviceError` |              | a device that was asked for and is unavailable         |
 | `OutputError` | `OSError`    | an output that exists already or cannot be written    |
 
 Example:
@@ -47,7 +47,7 @@ class ModelError(GencodecError):
 
 
 class DeviceError(GencodecError):
-    """The device that was asked for cannot be had on this machine."""
+    """The device that was asked for is unavailable on this machine."""
 
 
 class OutputError(GencodecError, OSError):

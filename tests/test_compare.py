@@ -24,10 +24,10 @@ from gencodec.codec.comparison import (
     search,
 )
 from gencodec.codec.comparison import (
-    inputs as subjects,
+    inputs as inputs,
 )
 from gencodec.codec.comparison import (
-    reference_codecs as rivals,
+    reference_codecs as reference_codecs,
 )
 from gencodec.codec.comparison import (
     text as tables,
@@ -73,8 +73,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
-def all_rivals(grey: bool = False) -> list[rivals.Rival]:
-    return rivals.rivals(rivals.RIVALS, grey)[0]
+def all_rivals(grey: bool = False) -> list[reference_codecs.ReferenceCodec]:
+    return reference_codecs.available_codecs(reference_codecs.REFERENCE_CODECS, grey)[0]
 
 
 # ---- fairness ----------------------------------------------------------------------------------
@@ -83,10 +83,10 @@ def all_rivals(grey: bool = False) -> list[rivals.Rival]:
 @pytest.mark.parametrize("grey", [False, True])
 def test_a_size_is_that_of_a_whole_file(picture: np.ndarray, grey: bool, tmp_path: Path) -> None:
     pixels = picture[..., 0] if grey else picture
-    for rival in all_rivals(grey):
-        setting = rival.ladder[3]
-        sample = search.Trials(rival, pixels).sample(setting)
-        path = tmp_path / rival.name
+    for reference in all_rivals(grey):
+        setting = reference.quality_grid[3]
+        sample = search.Trials(reference, pixels).sample(setting)
+        path = tmp_path / reference.name
         path.write_bytes(sample.data)  # what counts is a file that any program opens by itself
         with Image.open(path) as image:
             decoded = np.asarray(image.convert("L" if grey else "RGB"))
@@ -118,13 +118,13 @@ def test_metadata_is_left_out_of_all(picture: np.ndarray) -> None:
 
 def test_the_subsampling_is_named_and_is_that_of_the_file() -> None:
     pixels = noise(64, 64, 3)
-    for rival in all_rivals():
-        data = rival.encode(pixels, rival.ladder[2])
-        name, sampling = rival.label.rsplit(" ", 1)
+    for reference in all_rivals():
+        data = reference.encode(pixels, reference.quality_grid[2])
+        name, sampling = reference.label.rsplit(" ", 1)
         assert sampling == {"JPEG": jpeg, "WebP": webp, "AVIF": avif, "JPEG 2000": jp2}.get(
             name, lambda _: "4:4:4"
         )(data)
-    labels = [rival.label for rival in all_rivals()]
+    labels = [reference.label for reference in all_rivals()]
     assert {"AVIF 4:4:4", "AVIF 4:2:0"} < set(labels)
     assert len(set(labels)) == len(labels)
 
@@ -153,20 +153,20 @@ def jp2(data: bytes) -> str:
 
 
 def test_a_grey_picture_costs_no_colour() -> None:
-    labels = [rival.label for rival in all_rivals(grey=True)]
-    assert "AVIF grey" in labels and len(set(labels)) == len(rivals.RIVALS)
-    for rival in all_rivals(grey=True):
-        data = rival.encode(noise(48, 48), rival.ladder[2])
-        if rival.name == "avif":
+    labels = [reference.label for reference in all_rivals(grey=True)]
+    assert "AVIF grey" in labels and len(set(labels)) == len(reference_codecs.REFERENCE_CODECS)
+    for reference in all_rivals(grey=True):
+        data = reference.encode(noise(48, 48), reference.quality_grid[2])
+        if reference.name == "avif":
             assert avif(data) == "grey"
-        elif rival.name != "webp":  # whose colour planes are always there, and nearly free
+        elif reference.name != "webp":  # whose colour planes are always there, and nearly free
             with Image.open(io.BytesIO(data)) as image:
                 assert image.mode == "L"
 
 
 def test_no_size_without_the_quality(found: results.Comparison, picture: np.ndarray) -> None:
     (report,) = found.pictures
-    by_label = {rival.label: rival for rival in all_rivals()}
+    by_label = {reference.label: reference for reference in all_rivals()}
     reached = set()
     for row in report.rows:
         assert {match.label for match in row.matches} == set(by_label)
@@ -301,7 +301,7 @@ def test_odd_pictures_have_rows(pixels: np.ndarray, grey: bool) -> None:
 def test_transparency_is_laid_on_white() -> None:
     pixels = np.zeros((8, 8, 4), np.uint8)
     pixels[4:, :, 3] = 255
-    laid = subjects.Subject.load(pixels, "half").pixels
+    laid = inputs.CompareInput.load(pixels, "half").pixels
     assert (laid[:4] == 255).all() and (laid[4:] == 0).all()
 
 
@@ -367,14 +367,14 @@ def test_published_curves_have_their_known_rates(codec: str, percent: float) -> 
 
 def test_codecs_that_pillow_lacks_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "check", lambda name: name != "avif")
-    found, notes = rivals.rivals(["jpeg", "avif"])
-    assert [rival.name for rival in found] == ["jpeg"]
+    found, notes = reference_codecs.available_codecs(["jpeg", "avif"])
+    assert [reference.name for reference in found] == ["jpeg"]
     assert notes == ["AVIF is left out: this Pillow was built without it."]
 
 
 def test_a_missing_plugin_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pillow_jxl", None)
-    found, (note,) = rivals.rivals(["jxl"])
+    found, (note,) = reference_codecs.available_codecs(["jxl"])
     assert found == [] and "pillow-jxl-plugin" in note and "'compare'" in note
 
 
@@ -405,7 +405,7 @@ def test_progress_rises_to_the_end() -> None:
 
 def test_names_are_short_and_unlike() -> None:
     images = ["a/cat.jpg", Path("b/cat.jpg"), "dog.jpg", noise(1, 1), "dog.jpg"]
-    assert subjects.names(images) == [
+    assert inputs.names(images) == [
         "a/cat.jpg",
         str(Path("b/cat.jpg")),
         "dog.jpg",

@@ -15,22 +15,22 @@ from PIL import Image
 from gencodec import cli
 from gencodec.codec.comparison import html as page
 from gencodec.codec.comparison.compare import Comparer
-from gencodec.codec.comparison.inputs import Subject
+from gencodec.codec.comparison.inputs import CompareInput
 
 (MODEL,) = (Path(__file__).parent / "golden" / "autoencoder-0").glob("*-encoder.onnx")
 NASTY = "a <b>'\"&amp;</script><img src=x onerror=alert(1)>$x^2$.png"
 
 
 def make(
-    *subjects: Subject,
+    *inputs: CompareInput,
     qualities: tuple[float, ...] = (10, 50, 90),
     against: tuple[str, ...] = ("jpeg", "webp", "avif", "jpeg2000"),
 ) -> str:
     comparer = Comparer(
         None, against, qualities, ("psnr", "bytes"), model=MODEL, threads=2, keep_files=True
     )
-    comparison = comparer.summary([comparer.measure(subject) for subject in subjects])
-    return page.render(comparison, subjects, comparer)
+    comparison = comparer.summary([comparer.measure(picture) for picture in inputs])
+    return page.render(comparison, inputs, comparer)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def photo_page(cat: Path) -> str:
     """The page of a photo with a hostile name."""
     with Image.open(cat) as image:
         pixels = np.asarray(image.convert("RGB").crop((150, 80, 310, 180)))
-    return make(Subject(NASTY, pixels, ("A note with <i>markup</i>.",)))
+    return make(CompareInput(NASTY, pixels, ("A note with <i>markup</i>.",)))
 
 
 def viewer_data(text: str) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def test_the_viewer_has_every_match(photo_page: str) -> None:
 def test_a_large_picture_shows_a_detail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "LARGEST", 400_000)
     pixels = np.random.default_rng(3).integers(0, 256, (300, 400, 3), np.uint8)
-    text = make(Subject("noise", pixels), qualities=(50,), against=("jpeg", "jpeg2000"))
+    text = make(CompareInput("noise", pixels), qualities=(50,), against=("jpeg", "jpeg2000"))
     assert len(text.encode()) <= 400_000
     (scene,) = viewer_data(text)["scenes"]
     assert 0 < scene["width"] < 400 and 0 < scene["height"] < 300
@@ -110,8 +110,8 @@ def test_a_large_picture_shows_a_detail(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_tiny_grey_and_many(cat: Path) -> None:
-    subjects = [Subject.load(np.full((1, 1), 9, np.uint8), "dot"), Subject.load(cat, "cat")]
-    scenes = viewer_data(make(*subjects, qualities=(50,), against=("jpeg",)))["scenes"]
+    inputs = [CompareInput.load(np.full((1, 1), 9, np.uint8), "dot"), CompareInput.load(cat, "cat")]
+    scenes = viewer_data(make(*inputs, qualities=(50,), against=("jpeg",)))["scenes"]
     assert [scene["name"].partition(",")[0] for scene in scenes] == ["dot", "cat"]
     assert (scenes[0]["width"], scenes[1]["width"]) == (1, 451)
 

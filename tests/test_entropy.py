@@ -8,7 +8,7 @@ from gencodec.codec.errors import FormatError
 
 
 def make_tables(random: np.random.Generator, rows: int, blocks: bool = False) -> Tables:
-    """Rows of 1 to 40 values about zero, with random frequencies; half of the rows are quiet."""
+    """Rows of 1 to 40 values about zero, with random frequencies; half of them mostly zero."""
     low, sizes, frequencies = [], [], []
     for _ in range(rows):
         size = int(random.integers(2, 42))
@@ -48,7 +48,7 @@ def test_the_stream_is_as_long_as_the_tables_say() -> None:
     assert abs(bits - cost_bits(values, rows, tables)) < 0.001 * bits + 64
 
 
-def quiet_tables(blocks: bool) -> Tables:
+def mostly_zero_tables(blocks: bool) -> Tables:
     """One row that says zero nine times in ten."""
     return Tables(np.array([-1]), np.array([4]), np.array([3000, 59_000, 3500, 36]), blocks=blocks)
 
@@ -60,7 +60,7 @@ def test_blocks_cost_as_much_as_values_one_by_one_in_fewer_symbols() -> None:
     sizes = []
     for blocks in (False, True):
         coder = Encoder()
-        coder.put(values, rows, quiet_tables(blocks))
+        coder.put(values, rows, mostly_zero_tables(blocks))
         sizes.append(len(coder.finish()))
     assert abs(sizes[1] - sizes[0]) < 0.001 * sizes[0] + 8
     assert sum(part.size for part, _ in coder._parts) < 0.25 * values.size
@@ -69,24 +69,24 @@ def test_blocks_cost_as_much_as_values_one_by_one_in_fewer_symbols() -> None:
 def test_rows_in_blocks_among_others_and_where_values_are_not_zero() -> None:
     """Escaped values of all of them follow one another, row by row."""
     random = np.random.default_rng(8)
-    quiet, plain = [200, 65000, 300, 36], [20_000, 25_000, 20_500, 36]
-    rows_of = np.array([plain, quiet, plain, quiet])
+    zeros, plain = [200, 65000, 300, 36], [20_000, 25_000, 20_500, 36]
+    rows_of = np.array([plain, zeros, plain, zeros])
     tables = Tables(np.full(4, -1), np.full(4, 4), rows_of.ravel(), blocks=True)
     rows = random.integers(0, 4, 4003).astype(np.uint8)
     values = random.choice([-1, 0, 1, 9, -40], rows.size, p=[0.02, 0.95, 0.02, 0.005, 0.005])
     coder = Encoder()
     coder.put(values, rows, tables)
     reader = Decoder(coder.finish())
-    got, loud, symbols = reader.take_loud(rows, tables)
+    got, indices, symbols = reader.take_nonzero(rows, tables)
     reader.finish()
     assert np.array_equal(got, values)
-    assert loud.size == np.unique(loud).size < rows.size
-    assert np.isin(np.flatnonzero(values), loud).all()
-    assert np.array_equal(symbols, values[loud])
+    assert indices.size == np.unique(indices).size < rows.size
+    assert np.isin(np.flatnonzero(values), indices).all()
+    assert np.array_equal(symbols, values[indices])
 
 
 def test_a_block_that_reaches_beyond_the_last_value_is_damage() -> None:
-    tables, rows = quiet_tables(True), np.zeros(65, np.uint8)
+    tables, rows = mostly_zero_tables(True), np.zeros(65, np.uint8)
     coder = Encoder()
     masks, rest = tables.block_models(0)
     coder._parts = [(np.array([0] * 8 + [1], np.int32), masks), (np.zeros(1, np.int32), rest)]

@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 from gencodec.codec import api
 from gencodec.codec.entropy import TOTAL
 from gencodec.codec.errors import FormatError
-from gencodec.codec.schemes.flow import codec as flow
+from gencodec.codec.schemes.base import LOSSLESS
 from gencodec.codec.schemes.flow import lifting
-from gencodec.codec.schemes.flow import segment as halvings
+from gencodec.codec.schemes.flow import segment as segment_module
+from gencodec.codec.schemes.flow.codec import Flow
 from gencodec.codec.session import Runtime
 
 ROWS, PLACES = 64, 257
 SIZES = [(1, 1), (1, 9), (9, 1), (2, 2), (7, 5), (16, 16), (33, 18), (64, 65), (70, 130)]
-QUALITIES = [flow.LOSSLESS, 0, 2000, 3333, 5000, 7000, 9000, 10_000]
+QUALITIES = [LOSSLESS, 0, 2000, 3333, 5000, 7000, 9000, 10_000]
 RUNTIME = Runtime("cpu", 1)
 
 
@@ -58,12 +59,12 @@ class File:
         default_factory=lambda: {
             "levels": 6,
             "kinds": 6,
-            "rungs": 3,
-            "octave": 32,
-            "mix_top": 224,
-            "colour_place": [-25, 7, 16],
+            "gain_levels": 3,
+            "steps_per_octave": 32,
+            "gain_top": 224,
+            "colour_offset": [-25, 7, 16],
             "detail_max": 255,
-            "ladder": [[0, 216], [10_000, 32]],
+            "quality_map": [[0, 216], [10_000, 32]],
         }
     )
 
@@ -75,7 +76,7 @@ class Arbitrary:
     """Stands where a model stands; its networks are the same wild function on every call."""
 
     def __init__(self) -> None:
-        self.file, self.cache = File(tables()), {}
+        self.file = File(tables())
 
     def run(self, role: str, runtime: Runtime, mix: NDArray, **feeds: NDArray) -> list[NDArray]:
         planes = feeds["features" if "errors" in feeds else "planes"].astype(np.int64)
@@ -90,6 +91,7 @@ class Arbitrary:
 
 
 MODEL: Any = Arbitrary()
+FLOW = Flow(MODEL)
 
 
 def pictures(size: tuple[int, int]) -> list[NDArray[np.uint8]]:
@@ -104,15 +106,15 @@ def pictures(size: tuple[int, int]) -> list[NDArray[np.uint8]]:
 
 
 def packed(rgb: NDArray[np.uint8], quality: int) -> list[bytes]:
-    return flow.encode(rgb, quality, MODEL, MODEL, RUNTIME).segments
+    return FLOW.encode(rgb, quality, RUNTIME).segments
 
 
 def unpacked(segments: list[bytes], rgb: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    return flow.decode(segments, rgb.shape[1], rgb.shape[0], quality, MODEL, RUNTIME)
+    return FLOW.decode(segments, (rgb.shape[1], rgb.shape[0]), quality, RUNTIME)
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_halving_is_a_bijection(size: tuple[int, int]) -> None:
+def test_a_split_is_a_bijection(size: tuple[int, int]) -> None:
     random = np.random.default_rng(1)
     x = random.integers(-400, 400, (*size, 3)).astype(np.int32)
     mean, d = lifting.split(x)
@@ -125,9 +127,9 @@ def test_every_difference_in_its_interval_leads_to_a_pixel() -> None:
     """And every pair of pixels has its difference there: the interval is exact."""
     a, b = np.meshgrid(np.arange(256), np.arange(256))
     mean, d = (a + b) >> 1, a - b
-    low, high = lifting.join(mean, (0, 255), (0, 255))
+    low, high = lifting.detail_interval(mean, (0, 255), (0, 255))
     assert np.all((low <= d) & (d <= high))
-    assert np.array_equal(lifting.joined((0, 255), (0, 255)), (0, 255))
+    assert lifting.mean_interval((0, 255), (0, 255)) == (0, 255)
     for end in (low, high):
         bottom = mean - (end >> 1)
         assert min(bottom.min(), (bottom + end).min()) == 0
@@ -136,13 +138,13 @@ def test_every_difference_in_its_interval_leads_to_a_pixel() -> None:
 
 @pytest.mark.parametrize("step", [256, 257, 300, 362, 400, 512, 700, 1000, 5000])
 def test_the_quantiser_is_monotone_and_keeps_what_it_made(step: int) -> None:
-    levels = halvings.Levels(step, tables()["threshold"])
+    quantizer = segment_module.Quantizer(step, tables()["threshold"])
     residual, symbols = np.arange(-600, 601), np.arange(-100, 101)
     for row in range(0, ROWS, 5):
-        k = levels.chosen(residual, np.full(residual.size, row))
+        k = quantizer.quantize(residual, np.full(residual.size, row))
         assert np.all(np.diff(k) >= 0)
-        assert np.abs(levels.made(k) - residual).max() <= step / 256
-        kept = levels.chosen(levels.made(symbols), np.full(symbols.size, row))
+        assert np.abs(quantizer.dequantize(k) - residual).max() <= step / 256
+        kept = quantizer.quantize(quantizer.dequantize(symbols), np.full(symbols.size, row))
         assert np.array_equal(kept, symbols)
 
 
@@ -152,7 +154,7 @@ def test_lossless_and_stable(size: tuple[int, int]) -> None:
         for quality in QUALITIES:
             first = packed(rgb, quality)
             decoded = unpacked(first, rgb, quality)
-            if quality == flow.LOSSLESS:
+            if quality == LOSSLESS:
                 assert np.array_equal(decoded, rgb)
             assert packed(decoded, quality) == first
 
@@ -160,7 +162,7 @@ def test_lossless_and_stable(size: tuple[int, int]) -> None:
 def test_segments_stand_alone() -> None:
     rgb = np.tile(pictures((40, 100))[2], (1, 8, 1))
     segments = packed(rgb, 5000)
-    assert len(segments) == flow.segment_count(800, 40) == 2
+    assert len(segments) == FLOW.segment_count((800, 40)) == 2
     (alone,) = packed(rgb[:, :448], 5000)
     assert alone == segments[0]
     for wrong in (segments[:1], segments[::-1], [*segments, segments[0]]):
@@ -175,14 +177,14 @@ def test_a_region_is_cut_from_its_segments_alone(region: tuple[int, int, int, in
     rgb = np.tile(pictures((40, 100))[2], (1, 8, 1))
     segments = packed(rgb, 5000)
     x, y, w, h = region
-    needed = flow.segments_of(800, 40, region, MODEL)
+    needed = FLOW.segments_of((800, 40), region)
     assert needed == [number for number in (0, 1) if (x < 448, x + w > 448)[number]]
     seen = [data if number in needed else b"" for number, data in enumerate(segments)]
-    part = flow.decode(seen, 800, 40, 5000, MODEL, RUNTIME, region)
+    part = FLOW.decode(seen, (800, 40), 5000, RUNTIME, region)
     assert np.array_equal(part, unpacked(segments, rgb, 5000)[y : y + h, x : x + w])
 
 
-@pytest.mark.parametrize("quality", [flow.LOSSLESS, 3000])
+@pytest.mark.parametrize("quality", [LOSSLESS, 3000])
 def test_damage_is_an_error(quality: int) -> None:
     """Never a wrong picture, and no other exception, whatever stands in a segment."""
     rgb = pictures((33, 18))[0]
@@ -203,7 +205,7 @@ def test_grey_costs_no_colour() -> None:
     grey = pictures((64, 65))[3]
     tinted = grey.copy()
     tinted[0, 0, 0] ^= 1
-    assert len(packed(grey, flow.LOSSLESS)[0]) < 0.6 * len(packed(tinted, flow.LOSSLESS)[0])
+    assert len(packed(grey, LOSSLESS)[0]) < 0.6 * len(packed(tinted, LOSSLESS)[0])
 
 
 @pytest.mark.parametrize("strip", [1, 100, 700])
@@ -211,6 +213,6 @@ def test_strips_give_what_the_whole_gives(strip: int, monkeypatch: pytest.Monkey
     (model,) = (Path(__file__).parent / "golden" / "flow-0").glob("*-decoder.onnx")
     rgb = pictures((50, 90))[2]
     whole = api.compress(rgb, "flow", 60, model=model)
-    monkeypatch.setattr(halvings, "STRIP", strip)
+    monkeypatch.setattr(segment_module, "STRIP", strip)
     assert api.compress(rgb, "flow", 60, model=model) == whole
     api.verify(whole, model=model)

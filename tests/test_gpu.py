@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from gencodec.codec import api, container, library, session
-from gencodec.codec.schemes.autoencoder import segment as latents
-from gencodec.codec.schemes.autoencoder.entropy_model import Side
+from gencodec.codec import api, container, session
+from gencodec.codec.schemes.autoencoder import segment as segment_module
+from gencodec.codec.schemes.autoencoder.codec import Autoencoder
 from gencodec.codec.session import Runtime
 
 (TINY,) = (Path(__file__).parent / "golden" / "autoencoder-0").glob("*-encoder.onnx")
@@ -57,16 +57,16 @@ def test_symbols_are_the_same(
 ) -> None:
     data = api.compress(picture, device="cuda", model=model)
     header, _, segments = container.read(data)
-    decoder = library.decoder_for("autoencoder", header.decoder, model)
-    read, checksum = [], latents._checksum
+    autoencoder = Autoencoder.open_decoder(header.decoder, model)
+    read, checksum = [], segment_module._checksum
     monkeypatch.setattr(
-        latents,
+        segment_module,
         "_checksum",
         lambda *symbols: read.append(np.concatenate(symbols)) or checksum(*symbols),
     )
     for device in ("cpu", "cuda"):
-        side = Side(decoder, header.quality, Runtime(device))
-        latents.decode_segment(segments[0], 32, 32, side)
+        entropy = autoencoder.entropy_model(header.quality, Runtime(device))
+        segment_module.decode_segment(segments[0], 32, 32, entropy)
     assert np.array_equal(read[0], read[1])
 
 

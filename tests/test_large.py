@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gencodec.cli import cli as main
-from gencodec.codec import api, container, library
+from gencodec.codec import api, container
 from gencodec.codec import rate_control as target
 from gencodec.codec.errors import FormatError, InputError
 from gencodec.codec.image import open as opening
 from gencodec.codec.image import pixels
-from gencodec.codec.schemes import tiling as grid
-from gencodec.codec.schemes.autoencoder import codec as autoencoder
-from gencodec.codec.schemes.autoencoder.entropy_model import Side
+from gencodec.codec.schemes import tiling
+from gencodec.codec.schemes.autoencoder import codec as codec_module
+from gencodec.codec.schemes.autoencoder.codec import Autoencoder
+from gencodec.codec.schemes.autoencoder.entropy_model import EntropyModel
 from gencodec.codec.session import Runtime
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -49,7 +50,7 @@ def test_four_megapixels_in_tiles_and_in_one_piece(
     large = np.ascontiguousarray(np.tile(picture, (2, 2, 1))[:1700, :2400])
     tiled = api.compress(large, threads=1, model=TINY)
     one = np.asarray(api.decompress(tiled, threads=1, model=TINY))
-    monkeypatch.setattr(grid, "WHOLE", 10**6)
+    monkeypatch.setattr(tiling, "WHOLE", 10**6)
     whole = api.compress(large, threads=1, model=TINY)
     assert differ(one, np.asarray(api.decompress(whole, threads=1, model=TINY))) <= 1
     assert differ(one, np.asarray(api.decompress(tiled, threads=1, model=TINY))) <= 1
@@ -177,8 +178,8 @@ REGIONS = [
 def test_a_region_is_the_crop_of_the_whole(
     codec: str, model: Path | None, picture: NDArray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grid, "WHOLE", 50 * 50)  # some of the regions take several tiles
-    monkeypatch.setattr(grid, "GROUP", 1)
+    monkeypatch.setattr(tiling, "WHOLE", 50 * 50)  # some of the regions take several tiles
+    monkeypatch.setattr(tiling, "GROUP", 1)
     height, width = (1300, 1700) if model else (560, 700)
     data = api.compress(picture[:height, :width], codec, 40, threads=1, model=model)
     whole = np.asarray(api.decompress(data, threads=1, model=model))
@@ -208,31 +209,28 @@ def test_a_region_of_a_large_picture_takes_a_tenth_of_the_work(
 ) -> None:
     """Segments decoded and positions synthesised, in a picture of 100 megapixels."""
     width, height = 12_000, 8_400
-    _, decoder = library.default_pair("autoencoder", TINY)
-    side = Side(decoder, 5000, Runtime("cpu", 1))
+    autoencoder, runtime = Autoencoder.open(TINY), Runtime("cpu", 1)
     rows, columns = -(-height // 16), -(-width // 16)
     decoded, positions = [], []
 
-    def decode_segment(data: bytes, h: int, w: int, _: Side) -> NDArray[np.float32]:
+    def decode_segment(data: bytes, h: int, w: int, model: EntropyModel) -> NDArray[np.float32]:
         decoded.append(data)
-        return np.zeros((side.channels, h, w), np.float32)
+        return np.zeros((model.channels, h, w), np.float32)
 
-    run = Side.run
+    run = EntropyModel.run
 
-    def counted(self: Side, role: str, **feeds: NDArray) -> list[NDArray]:
+    def counted(self: EntropyModel, role: str, **feeds: NDArray) -> list[NDArray]:
         positions.append(feeds["y"].shape[2] * feeds["y"].shape[3])
         return run(self, role, **feeds)
 
-    monkeypatch.setattr(autoencoder, "decode_segment", decode_segment)
-    monkeypatch.setattr(Side, "run", counted)
-    segments = [b"%d" % n for n in range(autoencoder.segment_count(width, height))]
+    monkeypatch.setattr(codec_module, "decode_segment", decode_segment)
+    monkeypatch.setattr(EntropyModel, "run", counted)
+    segments = [b"%d" % n for n in range(autoencoder.segment_count((width, height)))]
     for region in ((0, 0, 512, 512), (5001, 4001, 512, 512), (11_488, 7_888, 512, 512)):
         decoded.clear()
         positions.clear()
-        autoencoder.decode(segments, width, height, 5000, decoder, side.runtime, region)
-        assert [int(data) for data in decoded] == autoencoder.segments_of(
-            width, height, region, decoder
-        )
+        autoencoder.decode(segments, (width, height), 5000, runtime, region)
+        assert [int(data) for data in decoded] == autoencoder.segments_of((width, height), region)
         assert 1 <= len(decoded) < len(segments) / 10
         assert sum(positions) < rows * columns / 10
 

@@ -8,14 +8,14 @@ import pytest
 
 from gencodec.codec import library
 from gencodec.codec.errors import ModelError
-from gencodec.codec.modelfile import EXACT, ModelFile, exact_bound
+from gencodec.codec.modelfile import MAX_EXACT_INT, RENAMED, ModelFile, exact_bound
 from gencodec.codec.session import Runtime, Session
 
 GOLDEN = Path(__file__).parent / "golden" / "autoencoder-0"
 
 
-def golden(side: str) -> Path:
-    (path,) = GOLDEN.glob(f"*-{side}.onnx")
+def golden(part: str) -> Path:
+    (path,) = GOLDEN.glob(f"*-{part}.onnx")
     return path
 
 
@@ -44,7 +44,7 @@ def test_roles_and_the_whole_pass_the_onnx_checker(path: Path) -> None:
 @pytest.mark.parametrize("path", [golden("decoder"), *shipped_files()], ids=str)
 def test_the_proven_bounds_are_stored_and_below_the_limit(path: Path) -> None:
     file = ModelFile.load(path)
-    if file.about["side"] != "decoder":
+    if file.part != "decoder":
         assert "exact" not in file.about
         return
     exact = file.about.get("exact", {})
@@ -52,7 +52,7 @@ def test_the_proven_bounds_are_stored_and_below_the_limit(path: Path) -> None:
         assert set(exact) == {"hyper_index", "context_index"}
     for layers in exact.values():
         assert len(layers) >= 3
-        assert all(0 < layer["bound"] < EXACT for layer in layers)
+        assert all(0 < layer["bound"] < MAX_EXACT_INT for layer in layers)
 
 
 def test_the_bound_is_what_the_worst_input_reaches() -> None:
@@ -108,6 +108,19 @@ def test_another_programs_onnx_file_is_refused() -> None:
     graph = onnx.helper.make_graph([node], "g", [value("x", 1, [1])], [value("y", 1, [1])])
     with pytest.raises(ModelError, match=r"x\.onnx.*no description"):
         ModelFile(onnx.helper.make_model(graph).SerializeToString(), "x.onnx")
+
+
+def test_old_names_are_read_as_the_new_ones() -> None:
+    """Whatever a file calls them; the bytes, and so the digest, stay as they are."""
+    path = library.PRETRAINED / library.shipped()["autoencoder"]["encoder"]
+    encoder, decoder = library.default_pair("autoencoder", path)
+    assert (encoder.file.part, decoder.file.part) == ("encoder", "decoder")
+    assert decoder.file.table("prior_index_freq").shape == (8, 8)
+    for file in (encoder.file, decoder.file):
+        names = {*file.about, *file.settings, *file.settings.get("network", {})}
+        assert not names & set(RENAMED)
+    assert decoder.file.settings["gain_levels"] == encoder.file.settings["network"]["gain_levels"]
+    assert not set(RENAMED) & set(RENAMED.values())
 
 
 def test_missing_roles_and_tables_are_named() -> None:

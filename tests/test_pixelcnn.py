@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from gencodec.codec import library
 from gencodec.codec.entropy import Decoder, Encoder
 from gencodec.codec.errors import ModelError
-from gencodec.codec.modelfile import EXACT, ModelFile
-from gencodec.codec.schemes.vqvae import prior as pixelcnn
-from gencodec.codec.schemes.vqvae.prior import TOTAL, Field, priors, taps
+from gencodec.codec.modelfile import MAX_EXACT_INT, ModelFile
+from gencodec.codec.schemes.vqvae import prior as prior_module
+from gencodec.codec.schemes.vqvae.prior import TOTAL, PriorState, load_priors, taps
 
 GOLDEN = Path(__file__).parent / "golden"
 DECODERS = sorted(
@@ -47,7 +47,7 @@ def plain_layer(file: ModelFile, title: str, parts: list[NDArray]) -> NDArray:
     x = np.concatenate(parts)
     assert np.abs(x).max() <= about["input_max"]
     total = np.einsum("oi,ihw->ohw", weight, x) + bias[:, None, None]
-    assert np.abs(total).max() <= about["bound"] < EXACT
+    assert np.abs(total).max() <= about["bound"] < MAX_EXACT_INT
     shift = about["shift"]
     return (total + (1 << (shift - 1))) >> shift
 
@@ -98,29 +98,29 @@ def plain_frequencies(file: ModelFile, codes: NDArray, level: int) -> NDArray:
 # ---- tests -----------------------------------------------------------------------------------
 
 
-def filled(path: Path, kind: int) -> Field:
-    """A field of two segments with random codes, or (1, 2) all of one end of their range."""
-    prior = priors(library.load(path))
-    field = Field(prior, SHAPES)
-    most = field.none - 1
+def filled(path: Path, kind: int) -> PriorState:
+    """The state of two segments with random codes, or (1, 2) all of one end of their range."""
+    prior = load_priors(ModelFile.load(path))
+    state = PriorState(prior, SHAPES)
+    most = state.none - 1
     random = np.random.default_rng(kind)
-    for place in field.places:
+    for place in state.places:
         drawn = random.integers(0, most + 1, (len(prior), place.size))
-        field.codes[:, place] = [drawn, 0, most][kind]
-    return field
+        state.codes[:, place] = [drawn, 0, most][kind]
+    return state
 
 
 @each_decoder
 @pytest.mark.parametrize("kind", [0, 1, 2])
 def test_float32_equals_int64(path: Path, kind: int) -> None:
     file = ModelFile.load(path)
-    field = filled(path, kind)
-    for level in range(len(field.priors)):
-        field.begin(level)
-        for number, place in enumerate(field.places):
-            codes = field.segment(number, len(field.priors))
+    state = filled(path, kind)
+    for level in range(len(state.priors)):
+        state.begin(level)
+        for number, place in enumerate(state.places):
+            codes = state.segment(number, len(state.priors))
             wanted = plain_frequencies(file, codes, level)
-            got = field.frequencies(place)
+            got = state.frequencies(place)
             assert np.array_equal(got.reshape(wanted.shape), wanted)
             assert got.min() >= 1
             assert np.all(got.sum(1) == TOTAL)
@@ -128,32 +128,32 @@ def test_float32_equals_int64(path: Path, kind: int) -> None:
 
 @each_decoder
 def test_waves_give_what_all_at_once_gives(path: Path) -> None:
-    field = filled(path, 0)
-    for level in range(len(field.priors)):
-        field.begin(level)
-        wanted = field.frequencies(field.everywhere)
-        row = {int(position): i for i, position in enumerate(field.everywhere)}
-        field.begin(level)
+    state = filled(path, 0)
+    for level in range(len(state.priors)):
+        state.begin(level)
+        wanted = state.frequencies(state.everywhere)
+        row = {int(position): i for i, position in enumerate(state.everywhere)}
+        state.begin(level)
         seen = []
-        for positions, owners in field.waves():
+        for positions, owners in state.waves():
             rows = [row[int(position)] for position in positions]
-            assert np.array_equal(field.frequencies(positions), wanted[rows])
+            assert np.array_equal(state.frequencies(positions), wanted[rows])
             assert np.all(np.diff(owners) >= 0)
             seen += rows
-        assert sorted(seen) == list(range(field.everywhere.size))
+        assert sorted(seen) == list(range(state.everywhere.size))
 
 
 @each_decoder
 def test_a_code_is_seen_by_later_waves_alone(path: Path) -> None:
     """Of its own level by positions of larger x + 2 y; of other segments by none."""
-    field = filled(path, 0)
-    level, (h, w) = len(field.priors) - 1, SHAPES[0]
-    field.begin(level)
-    before = field.frequencies(field.everywhere)
+    state = filled(path, 0)
+    level, (h, w) = len(state.priors) - 1, SHAPES[0]
+    state.begin(level)
+    before = state.frequencies(state.everywhere)
     y, x = 2, 3
-    field.codes[level, field.places[0][y * w + x]] ^= 1
-    field.begin(level)
-    after = field.frequencies(field.everywhere)
+    state.codes[level, state.places[0][y * w + x]] ^= 1
+    state.begin(level)
+    after = state.frequencies(state.everywhere)
     changed = np.any(before != after, 1)
     assert not changed[h * w :].any()
     wave = np.add.outer(2 * np.arange(h), np.arange(w)).ravel()
@@ -165,20 +165,20 @@ def test_a_code_is_seen_by_later_waves_alone(path: Path) -> None:
 def test_wavefront_equals_the_plain_decoder(path: Path) -> None:
     """The plain decoder recomputes the whole network for every single position, in int64."""
     file = ModelFile.load(path)
-    made = priors(library.load(path))
+    made = load_priors(ModelFile.load(path))
     h, w = 3, 4
     random = np.random.default_rng(3)
     wanted = random.integers(0, len(made[0].own) - 1, (len(made), h, w))
     coder = Encoder()
-    field = Field(made, [(h, w)])
+    state = PriorState(made, [(h, w)])
     for level in range(len(made)):
-        field.begin(level)
-        for positions, _ in field.waves():
-            frequencies = field.frequencies(positions)
-            field.codes[level, positions] = wanted[level].ravel()[
-                np.searchsorted(field.places[0], positions)
+        state.begin(level)
+        for positions, _ in state.waves():
+            frequencies = state.frequencies(positions)
+            state.codes[level, positions] = wanted[level].ravel()[
+                np.searchsorted(state.places[0], positions)
             ]
-            coder.put_each(field.codes[level, positions], frequencies)
+            coder.put_each(state.codes[level, positions], frequencies)
     data = coder.finish()
 
     reader = Decoder(data)
@@ -192,13 +192,13 @@ def test_wavefront_equals_the_plain_decoder(path: Path) -> None:
     assert np.array_equal(codes, wanted)
 
     reader = Decoder(data)
-    field = Field(made, [(h, w)])
+    state = PriorState(made, [(h, w)])
     for level in range(len(made)):
-        field.begin(level)
-        for positions, _ in field.waves():
-            field.codes[level, positions] = reader.take_each(field.frequencies(positions))
+        state.begin(level)
+        for positions, _ in state.waves():
+            state.codes[level, positions] = reader.take_each(state.frequencies(positions))
     reader.finish()
-    assert np.array_equal(field.segment(0, len(made)), wanted)
+    assert np.array_equal(state.segment(0, len(made)), wanted)
 
 
 def test_a_changed_weight_of_a_prior_is_refused() -> None:
@@ -222,4 +222,4 @@ def test_offsets_that_are_seen() -> None:
     assert (0, 0) not in taps(2, 0)
     for dy, dx in taps(2, 0):
         assert dx + 2 * dy < 0
-        assert max(abs(dy), abs(dx)) <= pixelcnn.MARGIN
+        assert max(abs(dy), abs(dx)) <= prior_module.MARGIN

@@ -11,12 +11,11 @@ from PIL import Image
 
 import gencodec
 from gencodec.cli import cli
-from gencodec.codec import library
 from gencodec.codec.errors import InputError
-from gencodec.codec.schemes import tiling as grid
-from gencodec.codec.schemes.vqvae import codec as vqvae
-from gencodec.codec.schemes.vqvae import prior as pixelcnn
+from gencodec.codec.schemes.tiling import boxes
 from gencodec.codec.schemes.vqvae import sampling
+from gencodec.codec.schemes.vqvae.codec import Vqvae
+from gencodec.codec.schemes.vqvae.contract import TOTAL
 from gencodec.codec.session import Runtime
 
 (MODEL,) = (Path(__file__).parent / "golden" / "vqvae-0").glob("*-encoder.onnx")
@@ -47,7 +46,7 @@ def test_a_picture_does_not_depend_on_how_many_are_drawn(monkeypatch: pytest.Mon
 
 def test_draws_follow_the_frequencies() -> None:
     frequencies = np.array([[1, 3, 4], [8, 0, 0]])
-    scale = pixelcnn.TOTAL // 8
+    scale = TOTAL // 8
     for eighth, wanted in enumerate([0, 1, 1, 1, 2, 2, 2, 2]):
         for number in (eighth * scale, (eighth + 1) * scale - 1):
             found = sampling._pick(frequencies, np.array([number, number]))
@@ -68,8 +67,10 @@ def test_codes_of_the_kept_part_are_those_of_a_file(
     """And what is beside it has no part in them."""
     picture = np.array(Image.open(cat).convert("RGB"))[60:140, 100:228]
     seen: list[NDArray] = []
-    whole = vqvae.pixels
-    monkeypatch.setattr(vqvae, "pixels", lambda c, *rest: seen.append(c) or whole(c, *rest))
+    whole = Vqvae.pixels
+    monkeypatch.setattr(
+        Vqvae, "pixels", lambda self, c, *rest: seen.append(c) or whole(self, c, *rest)
+    )
     one = np.asarray(gencodec.complete(picture, (64, 50), 1, model=MODEL))
     assert one.shape == picture.shape
     picture[:, 64:] = 0
@@ -80,11 +81,10 @@ def test_codes_of_the_kept_part_are_those_of_a_file(
     assert not np.array_equal(one, other)
     assert np.array_equal(seen[0][:, :3, :4], seen[2][:, :3, :4])
     # The part alone, cut out and compressed, has these codes too.
-    encoder, decoder = library.default_pair("vqvae", MODEL)
-    runtime = Runtime("cpu", 1)
-    coded = vqvae.encode(picture[:48, :64].copy(), 10000, encoder, decoder, runtime)
-    levels = vqvae.levels_sent(10000, decoder)
-    (codes,) = vqvae._decoded(coded.segments, grid.boxes(3, 4), [0], levels, decoder)
+    vqvae = Vqvae.open(MODEL)
+    coded = vqvae.encode(picture[:48, :64].copy(), 10000, Runtime("cpu", 1))
+    levels = vqvae.levels_sent(10000)
+    (codes,) = vqvae.decode_codes(coded.segments, boxes(3, 4), [0], levels)
     assert np.array_equal(codes, seen[0][:, :3, :4])
 
 

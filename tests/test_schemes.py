@@ -4,6 +4,8 @@ Whatever a scheme is, a file must decode to the same symbols however it is read:
 numbers of threads, optimisations off, tiles and segments in another order.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,9 @@ from PIL import Image
 
 from gencodec.codec import api, container, library, metrics
 from gencodec.codec.errors import FormatError, GencodecError
-from gencodec.codec.schemes import SCHEMES, by_name, by_wire_id
-from gencodec.codec.schemes import segments as picture_module
-from gencodec.codec.schemes import tiling as grid
+from gencodec.codec.schemes import segments as segments_module
+from gencodec.codec.schemes import tiling
+from gencodec.codec.schemes.base import LOSSLESS, SCHEMES, Scheme, by_name, by_wire_id
 from gencodec.codec.schemes.vqvae import codec as vqvae
 from gencodec.codec.session import Runtime
 
@@ -51,8 +53,8 @@ def photo() -> NDArray[np.uint8]:
     return np.asarray(Image.open(Path(__file__).parent / "data" / "cat.jpg"))
 
 
-def pair(codec: str, model: Path | None) -> tuple[library.Model, library.Model]:
-    return library.default_pair(codec, model)
+def opened(codec: str, model: Path | None) -> Scheme:
+    return by_name(codec).open(model)
 
 
 def differ(a: NDArray, b: NDArray) -> int:
@@ -96,17 +98,15 @@ def test_written_with_one_configuration_read_with_every_other(
     codec: str, model: Path | None, photo: NDArray
 ) -> None:
     """The check of the symbols inside each segment stands for their identity."""
-    scheme = by_name(codec)
-    encoder, decoder = pair(codec, model)
+    scheme = opened(codec, model)
     picture = np.ascontiguousarray(photo[:150, :210])
     height, width = picture.shape[:2]
     for quality in (0, 5000, 10000):
         read = []
         for writer in RUNTIMES:
-            coded = scheme.encode(picture, quality, encoder, decoder, writer)
+            coded = scheme.encode(picture, quality, writer)
             for reader in RUNTIMES:
-                shape = (width, height, quality)
-                read.append(scheme.decode(coded.segments, *shape, decoder, reader))
+                read.append(scheme.decode(coded.segments, (width, height), quality, reader))
         # Another writer may round a coefficient the other way; the reader never minds.
         for start in (0, 3, 6):
             one, threads, plain = read[start : start + 3]
@@ -119,18 +119,17 @@ def test_tiles_do_not_show(
     codec: str, model: Path | None, photo: NDArray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Coded in tiles and in one piece, by whatever tiles, a picture is the same."""
-    scheme = by_name(codec)
-    encoder, decoder = pair(codec, model)
+    scheme = opened(codec, model)
     picture = np.ascontiguousarray(np.tile(photo, (4, 2, 1))[:900, :800])
-    coded = scheme.encode(picture, 5000, encoder, decoder, RUNTIMES[0])
-    shape = (800, 900, 5000)
-    whole = scheme.decode(coded.segments, *shape, decoder, RUNTIMES[0])
-    monkeypatch.setattr(grid, "WHOLE", 0)
+    coded = scheme.encode(picture, 5000, RUNTIMES[0])
+    shape = (800, 900), 5000
+    whole = scheme.decode(coded.segments, *shape, RUNTIMES[0])
+    monkeypatch.setattr(tiling, "WHOLE", 0)
     for group, runtime in ((1, RUNTIMES[0]), (2, RUNTIMES[1])):
-        monkeypatch.setattr(grid, "GROUP", group)
-        assert differ(whole, scheme.decode(coded.segments, *shape, decoder, runtime)) <= 1
-        again = scheme.encode(picture, 5000, encoder, decoder, runtime)
-        assert differ(whole, scheme.decode(again.segments, *shape, decoder, RUNTIMES[0])) <= 1
+        monkeypatch.setattr(tiling, "GROUP", group)
+        assert differ(whole, scheme.decode(coded.segments, *shape, runtime)) <= 1
+        again = scheme.encode(picture, 5000, runtime)
+        assert differ(whole, scheme.decode(again.segments, *shape, RUNTIMES[0])) <= 1
         assert abs(again.estimate_bits / coded.estimate_bits - 1) < 1e-3
 
 
@@ -138,23 +137,24 @@ def test_tiles_do_not_show(
 def test_segments_and_tiles_in_another_order(
     codec: str, model: Path | None, photo: NDArray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scheme = by_name(codec)
-    encoder, decoder = pair(codec, model)
+    scheme = opened(codec, model)
     picture = np.ascontiguousarray(np.tile(photo, (2, 2, 1))[:560, :800])
-    coded = scheme.encode(picture, 5000, encoder, decoder, RUNTIMES[0])
-    shape = (800, 560, 5000)
-    whole = scheme.decode(coded.segments, *shape, decoder, RUNTIMES[0])
-    monkeypatch.setattr(grid, "WHOLE", 0)
-    monkeypatch.setattr(grid, "GROUP", 1)
+    coded = scheme.encode(picture, 5000, RUNTIMES[0])
+    shape = (800, 560), 5000
+    whole = scheme.decode(coded.segments, *shape, RUNTIMES[0])
+    monkeypatch.setattr(tiling, "WHOLE", 0)
+    monkeypatch.setattr(tiling, "GROUP", 1)
     monkeypatch.setattr(vqvae, "TOGETHER", 1)
-    tiles, overlapping = grid.tiles, grid.overlapping
-    monkeypatch.setattr(scheme, "tiles", lambda *a: tiles(*a)[::-1], raising=False)  # not flow
-    for module in (scheme, picture_module):
+    tiles, overlapping = tiling.tiles, tiling.overlapping
+    own = import_module(type(scheme).__module__)
+    if hasattr(own, "tiles"):  # flow has none
+        monkeypatch.setattr(own, "tiles", lambda *a: tiles(*a)[::-1])
+    for module in (own, segments_module):
         monkeypatch.setattr(module, "overlapping", lambda *a: overlapping(*a)[::-1])
-    turned = scheme.decode(coded.segments, *shape, decoder, RUNTIMES[0])
+    turned = scheme.decode(coded.segments, *shape, RUNTIMES[0])
     assert differ(whole, turned) <= 1
-    again = scheme.encode(picture, 5000, encoder, decoder, RUNTIMES[0])
-    assert differ(whole, scheme.decode(again.segments, *shape, decoder, RUNTIMES[0])) <= 1
+    again = scheme.encode(picture, 5000, RUNTIMES[0])
+    assert differ(whole, scheme.decode(again.segments, *shape, RUNTIMES[0])) <= 1
 
 
 @each_model
@@ -236,37 +236,74 @@ def test_too_few_or_too_many_segments(codec: str, model: Path | None, photo: NDA
 
 def test_names_and_wire_ids() -> None:
     """The wire ids are for ever."""
-    assert {wire_id: scheme.NAME for wire_id, scheme in SCHEMES.items()} == {
+    assert {wire_id: scheme.name for wire_id, scheme in SCHEMES.items()} == {
         1: "autoencoder",
         2: "flow",
         3: "vqvae",
     }
     for wire_id, scheme in SCHEMES.items():
-        assert wire_id == scheme.WIRE_ID
-        assert by_wire_id(wire_id) is by_name(scheme.NAME) is scheme
+        assert wire_id == scheme.wire_id
+        assert by_wire_id(wire_id) is by_name(scheme.name) is scheme
     with pytest.raises(FormatError, match="codec number 9"):
         by_wire_id(9)
 
 
+@each_model
+def test_a_codec_is_made_once(codec: str, model: Path | None) -> None:
+    """For its models, whichever thread asks for it, and whether to write or to read."""
+    scheme = by_name(codec)
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: scheme.open(model), range(8)))
+    assert all(one is made[0] for one in made)
+    reader = scheme.open_decoder(made[0].digest, model)
+    assert reader is scheme.open_decoder(made[0].digest, model)
+    assert reader.digest == made[0].digest
+    assert reader.quality_steps() == made[0].quality_steps() == api.quality_steps(codec, model)
+
+
+@each_model
+def test_segments_of_regions(codec: str, model: Path | None) -> None:
+    scheme = opened(codec, model)
+    size = (2000, 1500)
+    count = scheme.segment_count(size)
+    assert scheme.segments_of(size, (0, 0, *size)) == list(range(count))
+    few = scheme.segments_of(size, (900, 700, 5, 5))
+    assert 1 <= len(few) < count
+
+
+@each_model
+def test_only_codecs_that_support_it_are_lossless(
+    codec: str, model: Path | None, photo: NDArray
+) -> None:
+    scheme = opened(codec, model)
+    picture = np.ascontiguousarray(photo[:40, :50])
+    if not scheme.supports_lossless:
+        return
+    coded = scheme.encode(picture, LOSSLESS, RUNTIMES[0])
+    decoded = scheme.decode(coded.segments, (50, 40), LOSSLESS, RUNTIMES[1])
+    assert np.array_equal(decoded, picture)
+    scheme.verify(coded.segments, (50, 40), LOSSLESS, RUNTIMES[0])
+
+
 @pytest.mark.parametrize("length", [1, 15, 16, 17, 32, 47, 48, 49, 64, 81, 500])
 def test_segments_cover_an_axis_once(length: int) -> None:
-    cut = grid.spans(length)
+    cut = tiling.spans(length)
     assert [p for span in cut for p in range(span.start, span.end)] == list(range(length))
     assert all(span.start % 4 == 0 for span in cut)  # z's grid
     assert all(16 < span.size <= 48 for span in cut) or length <= 48
 
 
 @pytest.mark.parametrize("size", [(1, 1), (200, 1), (130, 129), (64, 300), (33, 900)])
-@pytest.mark.parametrize("whole", [0, grid.WHOLE])
+@pytest.mark.parametrize("whole", [0, tiling.WHOLE])
 def test_tiles_cover_the_grid_once(
     size: tuple[int, int], whole: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grid, "WHOLE", whole)
-    parts = [grid.Box(grid.Span(0, size[0]), grid.Span(0, size[1]))]
-    parts.append(grid.Box(grid.Span(size[0] // 3, size[0]), grid.Span(0, size[1] // 2 + 1)))
-    places = grid.boxes(*size)
+    monkeypatch.setattr(tiling, "WHOLE", whole)
+    parts = [tiling.Box(tiling.Span(0, size[0]), tiling.Span(0, size[1]))]
+    parts.append(tiling.Box(tiling.Span(size[0] // 3, size[0]), tiling.Span(0, size[1] // 2 + 1)))
+    places = tiling.boxes(*size)
     for part in parts:
-        seen, cut = np.zeros(size, int), grid.tiles(*size, 5, part)
+        seen, cut = np.zeros(size, int), tiling.tiles(*size, 5, part)
         for tile in cut:
             inside = np.zeros(tile.outer.size, int)
             inside[tile.inner.within(tile.outer)] = 1
@@ -274,7 +311,7 @@ def test_tiles_cover_the_grid_once(
             seen[tile.inner.within(parts[0])] += 1
             # Every segment is looked into that the network sees, and none that it does not.
             seeing = np.zeros(size, int)
-            for number in grid.overlapping(*size, tile.outer):
+            for number in tiling.overlapping(*size, tile.outer):
                 assert seeing[places[number].within(parts[0])].sum() == 0
                 seeing[places[number].within(parts[0])] = 1
             assert seeing[tile.outer.within(parts[0])].all()
@@ -285,7 +322,7 @@ def test_tiles_cover_the_grid_once(
 
 def test_whole_tiles_are_made_of_whole_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """The writer codes the segments of a tile as soon as it has them."""
-    monkeypatch.setattr(grid, "WHOLE", 0)
+    monkeypatch.setattr(tiling, "WHOLE", 0)
     for size in ((300, 170), (97, 500)):
-        met = [n for tile in grid.tiles(*size, 5) for n in grid.overlapping(*size, tile.inner)]
-        assert sorted(met) == list(range(len(grid.boxes(*size))))
+        met = [n for tile in tiling.tiles(*size, 5) for n in tiling.overlapping(*size, tile.inner)]
+        assert sorted(met) == list(range(len(tiling.boxes(*size))))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..codec.errors import InputError
-from ..codec.modelfile import EXACT
+from ..codec.modelfile import MAX_EXACT_INT
 from .autoencoder.int8_export import byte, operator, quantised
 from .autoencoder.network import ContextIndex, HyperIndex
 from .layers import IntConv2d
@@ -63,7 +63,7 @@ class _Frozen(nn.Module):
         """
         lowest, highest = self.clip
         assert lowest == 0
-        if 2 * self.largest >= EXACT:  # a digit more than elsewhere
+        if 2 * self.largest >= MAX_EXACT_INT:  # a digit more than elsewhere
             raise InputError("The last integer layer's sums are too large; make it narrower.")
         # Half a unit more, and no sum is halfway between two integers: however an operator rounds
         # such, the result is the integer that it is elsewhere, where halves go up.
@@ -140,7 +140,7 @@ def layers(role: str, graph: onnx.GraphProto, network: nn.Module) -> list[dict]:
     for name, layer in network.named_children():
         assert isinstance(layer, IntConv2d)
         bound = layer.bound()
-        if bound >= EXACT:
+        if bound >= MAX_EXACT_INT:
             raise InputError(
                 f"The integer layer {name} could reach {bound}, which float32 does not hold "
                 "exactly; train on, or make the network narrower."

@@ -18,15 +18,15 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import api, metrics
 from ..errors import GencodecError, InputError
-from .inputs import Subject, names
-from .reference_codecs import RIVALS, Rival, rivals, versions
+from ..image.open import ImageSource, PathLike
+from .inputs import CompareInput, names
+from .reference_codecs import REFERENCE_CODECS, ReferenceCodec, available_codecs, versions
 from .results import Comparison, Curve, Match, Point, Report, Row, mean_curves, mean_rates, rate
 from .search import MEASURES, Coder, Measure, Sample, Trials
 
@@ -37,15 +37,15 @@ TABLE = (10, 30, 50, 70, 90)  # the qualities of ours that are looked up, for a 
 
 
 def compare(
-    images: Any,
+    images: ImageSource | Sequence[ImageSource],
     codecs: Sequence[str] | None = None,
-    against: Sequence[str] = RIVALS,
+    against: Sequence[str] = REFERENCE_CODECS,
     qualities: Sequence[float] | None = None,
     *,
     measures: Sequence[Measure] = ("psnr", "ms_ssim"),
     device: str = "auto",
     threads: int | None = None,
-    model: str | os.PathLike | None = None,
+    model: PathLike | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Comparison:
     """Compares our codecs with others on some pictures.
@@ -53,7 +53,7 @@ def compare(
     Arguments:
         images: one picture or a list of them, each as for `gencodec.compress`.
         codecs: ours, of `gencodec.codec.api.CODECS`; None for the default one.
-        against: the others, of `RIVALS`; those not to be had here are left out with a note.
+        against: the others, of `REFERENCE_CODECS`; those unavailable here are left out with a note.
         qualities: of ours, for which the others' sizes are searched; None for 10, 30, 50, 70 and
             90 where there is one picture, and none where there are more.
         measures: what is to be equal in that search: "psnr", "ms_ssim" or "bytes".
@@ -72,9 +72,9 @@ def compare(
     comparer = Comparer(codecs, against, qualities, measures, device, threads, model)
     reports = []
     for index, (image, name) in enumerate(zip(given, names(given), strict=True)):
-        subject = Subject.load(image, name)
+        picture = CompareInput.load(image, name)
         share = _part(progress, index, len(given)) if progress else None
-        reports.append(comparer.measure(subject, share))
+        reports.append(comparer.measure(picture, share))
     return comparer.summary(reports)
 
 
@@ -86,7 +86,7 @@ class Ours:
     settings: tuple[float, ...]
     device: str = "auto"
     threads: int | None = None
-    model: str | os.PathLike | None = None
+    model: PathLike | None = None
     browsers: str | None = None
 
     @property
@@ -119,15 +119,15 @@ class Comparer:
     def __init__(
         self,
         codecs: Sequence[str] | None = None,
-        against: Sequence[str] = RIVALS,
+        against: Sequence[str] = REFERENCE_CODECS,
         qualities: Sequence[float] = TABLE,
         measures: Sequence[Measure] = ("psnr", "ms_ssim"),
         device: str = "auto",
         threads: int | None = None,
-        model: str | os.PathLike | None = None,
+        model: PathLike | None = None,
         keep_files: bool = False,
     ) -> None:
-        rivals(against)  # refuses unknown names
+        available_codecs(against)  # refuses unknown names
         codecs = api.installed(model)[:1] if codecs is None else codecs
         for name, known, what in [(name, api.CODECS, "codec") for name in codecs] + [
             (name, MEASURES, "measure") for name in measures
@@ -149,18 +149,20 @@ class Comparer:
         self._files: dict[tuple[str, str, float], bytes] | None = {} if keep_files else None
         self._seen: dict[tuple, Report] = {}
 
-    def measure(self, subject: Subject, progress: Callable[[float], None] | None = None) -> Report:
+    def measure(
+        self, picture: CompareInput, progress: Callable[[float], None] | None = None
+    ) -> Report:
         """All that is to be known of one picture."""
-        pixels = subject.pixels
+        pixels = picture.pixels
         height, width = pixels.shape[:2]
         same = (pixels.shape, hashlib.sha256(pixels.tobytes()).digest())
         if (first := self._seen.get(same)) is not None:
             again = f"The same pixels as {first.name}: they count twice in the means."
-            return replace(first, name=subject.name, notes=(*first.notes, again))
-        theirs, _ = rivals(self.against, grey=pixels.ndim == 2)
+            return replace(first, name=picture.name, notes=(*first.notes, again))
+        theirs, _ = available_codecs(self.against, grey=pixels.ndim == 2)
         searches = len(self.ours) * len(self.qualities) * len(self.measures)
         steps = sum(len(codec.settings) for codec in self.ours)
-        steps += sum(len(rival.ladder) + searches for rival in theirs)
+        steps += sum(len(reference.quality_grid) + searches for reference in theirs)
         count = _Count(steps, progress)
 
         curves, rows = [], []
@@ -170,19 +172,19 @@ class Comparer:
             self._decoders[codec.label] = api.info(trials.sample(codec.settings[0]).data).decoder
             for quality in self.qualities:
                 sample = trials.sample(quality)
-                self._keep(subject, codec, sample)
+                self._keep(picture, codec, sample)
                 rows.append(Row(codec.name, quality, _point(trials, sample), ()))
-        found, refusals = self._all_matches(subject, theirs, [row.point for row in rows], count)
+        found, refusals = self._all_matches(picture, theirs, [row.point for row in rows], count)
         rows = [
             replace(row, matches=tuple(match for _, matches in found for match in matches[index]))
             for index, row in enumerate(rows)
         ]
         report = Report(
-            name=subject.name,
+            name=picture.name,
             width=width,
             height=height,
             grey=pixels.ndim == 2,
-            notes=(*subject.notes, *refusals),
+            notes=(*picture.notes, *refusals),
             curves=(*curves, *(curve for curve, _ in found)),
             rows=tuple(rows),
             rates=tuple(
@@ -201,45 +203,51 @@ class Comparer:
             pictures=tuple(reports),
             curves=mean_curves(reports),
             rates=mean_rates(reports),
-            notes=tuple(rivals(self.against)[1]),
+            notes=tuple(available_codecs(self.against)[1]),
             versions=self._decoders | versions(self.against),
         )
 
-    def file(self, subject: Subject, coder: Coder, setting: float) -> bytes:
+    def file(self, picture: CompareInput, coder: Coder, setting: float) -> bytes:
         """A picture's file by one codec: the one that was kept, or written once more."""
-        kept = (self._files or {}).get((subject.name, coder.label, setting))
-        return coder.encode(subject.pixels, setting) if kept is None else kept
+        kept = (self._files or {}).get((picture.name, coder.label, setting))
+        return coder.encode(picture.pixels, setting) if kept is None else kept
 
     def _all_matches(
-        self, subject: Subject, theirs: list[Rival], ours: list[Point], count: "_Count"
+        self,
+        picture: CompareInput,
+        theirs: list[ReferenceCodec],
+        ours: list[Point],
+        count: "_Count",
     ) -> tuple[list[tuple[Curve, list[list[Match]]]], list[str]]:
-        """Of each rival its curve, and its matches for each of `ours`; and why some have none."""
+        """Of each reference codec its curve and its matches for `ours`; why some have none."""
 
-        def work(rival: Rival) -> tuple[Curve, list[list[Match]]]:
-            trials = Trials(rival, subject.pixels)
-            curve = _curve(trials, rival.ladder, "theirs", count)
-            return curve, [self._matches(subject, trials, point, count) for point in ours]
+        def work(reference: ReferenceCodec) -> tuple[Curve, list[list[Match]]]:
+            trials = Trials(reference, picture.pixels)
+            curve = _curve(trials, reference.quality_grid, "theirs", count)
+            return curve, [self._matches(picture, trials, point, count) for point in ours]
 
         found, refusals = [], []
         with ThreadPoolExecutor(max(min(self.workers, len(theirs)), 1)) as pool:
-            futures = [pool.submit(work, rival) for rival in theirs]
+            futures = [pool.submit(work, reference) for reference in theirs]
             try:
                 for future in futures:
                     try:
                         found.append(future.result())
-                    except GencodecError as error:  # a rival that cannot hold this picture
+                    except (
+                        GencodecError
+                    ) as error:  # a reference codec that cannot hold this picture
                         refusals.append(str(error))
             except BaseException:
                 count.stop.set()
                 raise
         return found, refusals
 
-    def _keep(self, subject: Subject, coder: Coder, sample: Sample) -> None:
+    def _keep(self, picture: CompareInput, coder: Coder, sample: Sample) -> None:
         if self._files is not None:
-            self._files[subject.name, coder.label, sample.setting] = sample.data
+            self._files[picture.name, coder.label, sample.setting] = sample.data
 
     def _matches(
-        self, subject: Subject, trials: Trials, ours: Point, count: "_Count"
+        self, picture: CompareInput, trials: Trials, ours: Point, count: "_Count"
     ) -> list[Match]:
         found = []
         for measure in self.measures:
@@ -250,7 +258,7 @@ class Comparer:
             sample = trials.reach(measure, target)
             point = saving = None
             if sample is not None:
-                self._keep(subject, trials.coder, sample)
+                self._keep(picture, trials.coder, sample)
                 point = _point(trials, sample, with_ms_ssim=measure != "psnr")
                 if measure != "bytes":
                     saving = 100 * (1 - ours.bytes / point.bytes)

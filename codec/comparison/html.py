@@ -27,8 +27,8 @@ from PIL import Image
 from .. import metrics
 from . import plot as chart
 from .compare import Comparer
-from .inputs import Subject
-from .reference_codecs import rivals
+from .inputs import CompareInput
+from .reference_codecs import available_codecs
 from .results import Comparison, Match, Report, Row
 from .search import Coder
 from .text import Table, caption, rate_tables, row_tables
@@ -46,12 +46,12 @@ EXACT_COST, NEARLY_COST = 1.7, 0.7  # characters that a pixel of a photo takes, 
 Pixels = NDArray[np.uint8]
 
 
-def render(comparison: Comparison, subjects: Sequence[Subject], comparer: Comparer) -> str:
+def render(comparison: Comparison, inputs: Sequence[CompareInput], comparer: Comparer) -> str:
     """The page's text.
 
     Arguments:
         comparison: of `comparer`, with rows that were searched for "psnr" and "bytes".
-        subjects: the first pictures of the comparison; only these can be viewed.
+        inputs: the first pictures of the comparison; only these can be viewed.
         comparer: what writes the files that the viewer shows, once more.
 
     Raises:
@@ -70,7 +70,7 @@ def render(comparison: Comparison, subjects: Sequence[Subject], comparer: Compar
     for name, value in marks.items():
         text = text.replace(f"<!--{name}-->", value)
     room = LARGEST - len(text.encode())
-    return text.replace("<!--data-->", _viewer(comparison, subjects, comparer, room))
+    return text.replace("<!--data-->", _viewer(comparison, inputs, comparer, room))
 
 
 # --- the viewer's data --------------------------------------------------------------------------
@@ -96,11 +96,11 @@ class _Scene:
 
 
 def _viewer(
-    comparison: Comparison, subjects: Sequence[Subject], comparer: Comparer, room: int
+    comparison: Comparison, inputs: Sequence[CompareInput], comparer: Comparer, room: int
 ) -> str:
     scenes = [
-        _scene(report, row, subject, comparer)
-        for report, row, subject in _choose(comparison.pictures, subjects)
+        _scene(report, row, picture, comparer)
+        for report, row, picture in _choose(comparison.pictures, inputs)
     ]
     for share, exact in _tries(scenes, room):
         data = _json(_draw(scenes, share, exact))
@@ -142,32 +142,34 @@ def _is_known(coder: Coder | None) -> bool:
 
 
 def _choose(
-    reports: Sequence[Report], subjects: Sequence[Subject]
-) -> list[tuple[Report, Row, Subject]]:
-    pairs = [(r, s) for r, s in zip(reports, subjects, strict=False) if r.rows]
+    reports: Sequence[Report], inputs: Sequence[CompareInput]
+) -> list[tuple[Report, Row, CompareInput]]:
+    pairs = [(r, s) for r, s in zip(reports, inputs, strict=False) if r.rows]
     if len(pairs) > 1:
         return [(report, report.rows[len(report.rows) // 2], s) for report, s in pairs[:SCENES]]
     found = []
-    for report, subject in pairs:
+    for report, picture in pairs:
         last = len(report.rows) - 1
         picks = sorted({round(last * i / (SCENES - 1)) for i in range(SCENES)})
-        found = [(report, report.rows[pick], subject) for pick in picks]
+        found = [(report, report.rows[pick], picture) for pick in picks]
     return found
 
 
-def _scene(report: Report, row: Row, subject: Subject, comparer: Comparer) -> _Scene:
-    pixels = subject.pixels
+def _scene(report: Report, row: Row, picture: CompareInput, comparer: Comparer) -> _Scene:
+    pixels = picture.pixels
     (codec,) = (codec for codec in comparer.ours if codec.name == row.codec)
-    theirs = {each.label: each for each in rivals(comparer.against, grey=pixels.ndim == 2)[0]}
+    theirs = {
+        each.label: each for each in available_codecs(comparer.against, grey=pixels.ndim == 2)[0]
+    }
     scene = _Scene(f"{report.name}, {codec.label} at quality {row.quality:g}", pixels)
     original = f"{report.width} x {report.height}"
     scene.layers.append(_Layer("original", original, None, b""))
-    data = comparer.file(subject, codec, row.quality)
+    data = comparer.file(picture, codec, row.quality)
     scene.layers.append(_Layer(codec.label, caption(row.point), codec, data))
     for match in row.matches:
         if match.point is not None and match.measure in ("psnr", "bytes"):
             coder = theirs[match.label]
-            data = comparer.file(subject, coder, match.point.setting)
+            data = comparer.file(picture, coder, match.point.setting)
             scene.layers.append(_Layer(_layer_name(match), _layer_caption(match), coder, data))
     return scene
 

@@ -1,7 +1,7 @@
 """Pictures to be compared: what every codec is given alike, and what to call it.
 
 Example:
-    >>> grey = Subject.load(np.full((2, 3), 9, np.uint8), "grey")
+    >>> grey = CompareInput.load(np.full((2, 3), 9, np.uint8), "grey")
     >>> grey.pixels.shape
     (2, 3)
 """
@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from ..image import pixels
 from ..metrics import MS_SSIM_MIN_SIDE
 
-__all__ = ["Subject", "names"]
+__all__ = ["CompareInput", "names"]
 
 WHITE = 255
 
 
 @dataclass(frozen=True)
-class Subject:
+class CompareInput:
     """A picture as it is compared: uint8 ``(H, W)`` where grey, else ``(H, W, 3)``."""
 
     name: str
@@ -31,7 +31,7 @@ class Subject:
     notes: tuple[str, ...] = ()
 
     @staticmethod
-    def load(image: Any, name: str) -> "Subject":
+    def load(image: Any, name: str) -> "CompareInput":
         """Reads a picture as `gencodec.compress` does, without metadata, laid on white."""
         picture = pixels.load(image, keep_metadata=False)
         planes = picture.rgb[..., 0] if picture.grey else picture.rgb
@@ -44,7 +44,7 @@ class Subject:
             notes.append("Transparent: laid on white for all codecs, since JPEG has no alpha.")
         if min(planes.shape[:2]) < MS_SSIM_MIN_SIDE:
             notes.append(f"MS-SSIM is left out: it needs {MS_SSIM_MIN_SIDE} pixels each way.")
-        return Subject(name, np.ascontiguousarray(planes), tuple(notes))
+        return CompareInput(name, np.ascontiguousarray(planes), tuple(notes))
 
 
 def names(images: Sequence[Any]) -> list[str]:

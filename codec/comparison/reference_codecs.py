@@ -13,7 +13,7 @@ picture has none ("AVIF grey").  What `encode` returns is a whole file that any 
 size counts every header, and no metadata is in it.
 
 Example:
-    >>> (jpeg,), notes = rivals(["jpeg"])
+    >>> (jpeg,), notes = available_codecs(["jpeg"])
     >>> data = jpeg.encode(np.zeros((8, 16, 3), np.uint8), 50)
     >>> jpeg.label, jpeg.decode(data).shape
     ('JPEG 4:2:0', (8, 16, 3))
@@ -32,7 +32,7 @@ from PIL import Image, features
 
 from ..errors import GencodecError, InputError
 
-__all__ = ["RIVALS", "Rival", "rivals", "versions"]
+__all__ = ["REFERENCE_CODECS", "ReferenceCodec", "available_codecs", "versions"]
 
 Pixels = NDArray[np.uint8]
 Options = dict[str, Any]
@@ -43,15 +43,15 @@ JPEG2000_AIMS = tuple(tenths / 10 for tenths in range(120, 601))
 
 
 @dataclass(frozen=True)
-class Rival:
+class ReferenceCodec:
     """A codec of Pillow's with all its options but one: its quality.
 
     Attributes:
-        name: of the codec, one of `RIVALS`; two rivals may share it.
+        name: of the codec, one of `REFERENCE_CODECS`; two of them may share it.
         label: what it is called in tables, colour subsampling included.
         format: Pillow's name of the format.
         settings: every quality that the search may try, worst first.
-        ladder: the qualities of its rate-distortion curve.
+        quality_grid: the qualities of its rate-distortion curve.
         options: from a quality to what `PIL.Image.Image.save` is given.
         browsers: the type of its files, where a browser opens them.
     """
@@ -60,7 +60,7 @@ class Rival:
     label: str
     format: str
     settings: tuple[float, ...]
-    ladder: tuple[float, ...]
+    quality_grid: tuple[float, ...]
     options: Callable[[float], Options]
     browsers: str | None = None
 
@@ -124,21 +124,21 @@ class _Kind:
     format: str
     feature: str | None  # of Pillow, without which it cannot be written
     settings: Sequence[float]
-    ladder: tuple[float, ...]
+    quality_grid: tuple[float, ...]
     options: Callable[[float, bool], Options]
     browsers: str | None = None
 
 
-_AVIF_LADDER = (5, 15, 25, 38, 50, 62, 75, 85, 93)
+_AVIF_GRID = (5, 15, 25, 38, 50, 62, 75, 85, 93)
 # Pillow's JPEG has no quality 0, and JPEG XL's 100 is another codec: lossless.
 _KINDS = (
     _Kind("jpeg", "JPEG", "4:2:0", "JPEG", "jpg", range(1, 101), (5, 10, 20, 35, 50, 75, 90, 95),
           _jpeg, "image/jpeg"),
     _Kind("webp", "WebP", "4:2:0", "WEBP", "webp", range(101), (0, 5, 15, 30, 50, 70, 80, 90, 97),
           _webp, "image/webp"),
-    _Kind("avif", "AVIF", "4:4:4", "AVIF", "avif", range(101), _AVIF_LADDER, _avif("4:4:4"),
+    _Kind("avif", "AVIF", "4:4:4", "AVIF", "avif", range(101), _AVIF_GRID, _avif("4:4:4"),
           "image/avif"),
-    _Kind("avif", "AVIF", "4:2:0", "AVIF", "avif", range(101), _AVIF_LADDER, _avif("4:2:0"),
+    _Kind("avif", "AVIF", "4:2:0", "AVIF", "avif", range(101), _AVIF_GRID, _avif("4:2:0"),
           "image/avif"),
     _Kind("jxl", "JPEG XL", "4:4:4", "JXL", None, range(100), (0, 20, 40, 60, 75, 85, 92, 97),
           _jxl),
@@ -146,21 +146,23 @@ _KINDS = (
           (20, 23, 26, 29, 32, 35, 38, 42, 46), _jpeg2000),
 )  # fmt: skip
 
-RIVALS = tuple(dict.fromkeys(kind.name for kind in _KINDS))
+REFERENCE_CODECS = tuple(dict.fromkeys(kind.name for kind in _KINDS))
 """Names of the codecs to compare with."""
 
 
-def rivals(names: Sequence[str], grey: bool = False) -> tuple[list[Rival], list[str]]:
-    """The rivals of those names for a colour or a grey picture, and notes on those not to be had.
+def available_codecs(
+    names: Sequence[str], grey: bool = False
+) -> tuple[list[ReferenceCodec], list[str]]:
+    """The reference codecs of those names, for colour or grey, and notes on unavailable ones.
 
     Raises:
         InputError: there is no such codec.
     """
     for name in names:
-        if name not in RIVALS:
+        if name not in REFERENCE_CODECS:
             raise InputError(f"There is no codec {name!r} to compare with; choose from: "
-                             f"{', '.join(RIVALS)}.")  # fmt: skip
-    found: dict[str, Rival] = {}
+                             f"{', '.join(REFERENCE_CODECS)}.")  # fmt: skip
+    found: dict[str, ReferenceCodec] = {}
     notes: list[str] = []
     for kind in _KINDS:
         if kind.name not in names:
@@ -171,17 +173,17 @@ def rivals(names: Sequence[str], grey: bool = False) -> tuple[list[Rival], list[
             continue
         label = f"{kind.title} {'grey' if grey else kind.colour}"
         # Without colour the flavours of one codec are one.
-        found.setdefault(label, _rival(kind, label, grey))
+        found.setdefault(label, _reference_codec(kind, label, grey))
     return list(found.values()), notes
 
 
-def _rival(kind: _Kind, label: str, grey: bool) -> Rival:
-    return Rival(
+def _reference_codec(kind: _Kind, label: str, grey: bool) -> ReferenceCodec:
+    return ReferenceCodec(
         name=kind.name,
         label=label,
         format=kind.format,
         settings=tuple(kind.settings),
-        ladder=kind.ladder,
+        quality_grid=kind.quality_grid,
         options=lambda setting: kind.options(setting, grey),
         browsers=kind.browsers,
     )
@@ -203,7 +205,7 @@ def _missing(kind: _Kind) -> str | None:
 
 
 def versions(names: Sequence[str]) -> dict[str, str]:
-    """What writes the files of those rivals, by name."""
+    """What writes the files of those codecs, by name."""
     known = {
         "jpeg": ("libjpeg-turbo", features.version("libjpeg_turbo") or features.version("jpg")),
         "webp": ("libwebp", features.version("webp")),

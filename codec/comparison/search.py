@@ -4,8 +4,8 @@ Nothing here is interpolated: `Trials.reach` gives a file that was written, open
 measured, and that is at least as good as what was asked for, or it gives none.
 
 Example:
-    >>> from .rivals import rivals
-    >>> (jpeg,), _ = rivals(["jpeg"])
+    >>> from .reference_codecs import available_codecs
+    >>> (jpeg,), _ = available_codecs(["jpeg"])
     >>> picture = np.repeat(np.arange(64, dtype=np.uint8), 64 * 3).reshape(64, 64, 3)
     >>> found = Trials(jpeg, picture).reach("psnr", 30.0)
     >>> found.psnr >= 30, Trials(jpeg, picture).reach("bytes", 10**6)
@@ -31,7 +31,7 @@ MEASURES: tuple[Measure, ...] = ("psnr", "ms_ssim", "bytes")
 
 
 class Coder(Protocol):
-    """What writes and reads files: a rival, or a codec of ours."""
+    """What writes and reads files: a reference codec, or a codec of ours."""
 
     @property
     def label(self) -> str: ...

@@ -15,15 +15,29 @@ import os
 import struct
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import FormatError, GencodecError, InputError
 
-__all__ = ["Data", "file_name", "one_sentence", "open_picture", "read_bytes"]
+__all__ = [
+    "Data",
+    "ImageSource",
+    "PathLike",
+    "file_name",
+    "one_sentence",
+    "open_picture",
+    "read_bytes",
+]
 
-Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
+PathLike = str | os.PathLike[str]
+Data = bytes | bytearray | memoryview | PathLike | BinaryIO
+"""What a ``.gnc`` file may be given as."""
+ImageSource = Image.Image | PathLike | BinaryIO | NDArray[np.uint8]
+"""What a picture may be given as; arrays ``(H, W)``, ``(H, W, 3)`` or ``(H, W, 4)``."""
 
 LARGEST_FILE = 2**31  # bytes; more than the largest picture allowed can need
 
@@ -31,7 +45,7 @@ HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"
 PILLOWS_LIMIT = 2**30 // 4 // 3  # what Image.MAX_IMAGE_PIXELS is unless a program sets it
 
 
-def file_name(image: Any, attribute: str) -> str:
+def file_name(image: object, attribute: str) -> str:
     """What errors call an input: the name in its attribute, if it has one."""
     name = getattr(image, attribute, None)
     return name if isinstance(name, str) and name else "The input"

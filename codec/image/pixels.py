@@ -67,7 +67,7 @@ class Picture:
     inexact: str = ""
 
 
-def load(image: Any, keep_metadata: bool = True, fill: bool = True) -> Picture:
+def load(image: object, keep_metadata: bool = True, fill: bool = True) -> Picture:
     """Reads a picture of any kind.
 
     Arguments:

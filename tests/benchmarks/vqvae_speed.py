@@ -19,7 +19,7 @@ from PIL import Image
 
 import gencodec
 from gencodec.codec import api, library
-from gencodec.codec.schemes.vqvae.prior import Field, priors
+from gencodec.codec.schemes.vqvae.prior import PriorState, load_priors
 
 PHOTO = Path(__file__).parent.parent / "data" / "cat.jpg"
 
@@ -49,19 +49,20 @@ def main() -> None:
         decode = fastest(lambda d=data: gencodec.decompress(d, **given))
         print(f"quality {quality:3g}: encode {encode:.2f} s, decode {decode:.2f} s")
 
-    field = Field(priors(library.default_pair("vqvae", options.model)[1]), [(32, 48)])
-    field.codes[:, field.everywhere] = 0
+    file = library.default_pair("vqvae", options.model)[1].file
+    state = PriorState(load_priors(file), [(32, 48)])
+    state.codes[:, state.everywhere] = 0
     wave = whole = 0.0
-    for level in range(len(field.priors)):
-        field.begin(level)
-        whole += fastest(lambda: field.frequencies(field.everywhere))
+    for level in range(len(state.priors)):
+        state.begin(level)
+        whole += fastest(lambda: state.frequencies(state.everywhere))
 
         def waves() -> None:
-            for positions, _ in field.waves():
-                field.frequencies(positions)
+            for positions, _ in state.waves():
+                state.frequencies(positions)
 
         wave += fastest(waves)
-    plain = whole * field.everywhere.size
+    plain = whole * state.everywhere.size
     print(f"all levels in waves {wave:.3f} s, plainly {plain:.0f} s: {plain / wave:.0f} times")
 
 

@@ -15,7 +15,12 @@ from ...codec import api
 from ...codec.entropy import Tables
 from ...codec.errors import InputError
 from ...codec.modelfile import ModelFile
-from ...codec.schemes.autoencoder.contract import RDO_LAMBDA, grid, magnitude_bits, rdoq_thresholds
+from ...codec.schemes.autoencoder.contract import (
+    RDO_LAMBDA,
+    checkerboard,
+    magnitude_bits,
+    rdoq_thresholds,
+)
 from ..data import Crops, Pixels
 from ..frequency_tables import gaussian_row, pack, to_frequencies
 from ..integer_export import ContextIndexForm, HyperIndexForm, layers
@@ -72,7 +77,7 @@ def export(
     y, z = torch.zeros(1, c.y, 8, 12), torch.zeros(1, c.z, 2, 3)
     pixels = torch.zeros(1, 128, 192, 3, dtype=torch.uint8)
     # Of a half of y, and which positions it has: see codec.schemes.halves.
-    both = grid(c.y, 8, 12)
+    both = checkerboard(c.y, 8, 12)
     halves = [torch.zeros(c.y // 2, 48) for _ in range(2)]  # one tensor twice would be one input
     features, exact_features = torch.zeros(1, 8, 12, c.mean), torch.zeros(1, c.index[1], 8, 12)
     places = {n: torch.from_numpy(getattr(both, n).copy()) for n in ("even", "odd", "place")}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...codec.errors import InputError
-from ...codec.modelfile import EXACT, ModelFile, exact_bound
+from ...codec.modelfile import MAX_EXACT_INT, ModelFile, exact_bound
 from ...codec.schemes.vqvae.contract import EXP_ONE, LOGIT_UNIT, UNIT
 from ..onnx_writer import export_role, strided, write_model
 from .network import Vqvae, worths
@@ -157,7 +157,7 @@ def _layer(name: str, layer: IntLayer, tables: dict[str, NDArray]) -> dict:
     tables[f"{name}.bias"] = offsets.astype(np.int32)
     largest = max(layer.limits)
     bound = exact_bound(rows.astype(np.int64), offsets.astype(np.int64), largest, layer.shift)
-    if bound >= EXACT:
+    if bound >= MAX_EXACT_INT:
         raise InputError(
             f"The integer layer {name} could reach {bound}, which float32 does not hold exactly; "
             "train on, or with a smaller net.width."
