@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from .errors import FormatError
 
-__all__ = ["TOTAL", "Decoder", "Encoder", "Tables", "cost_bits"]
+__all__ = ["TOTAL", "Decoder", "Encoder", "Tables"]
 
 TOTAL = 2**16  # every row's frequencies sum to this
 MOST = 2**22  # the sum of a row of its own; the coder works with 24 bits
@@ -131,17 +131,6 @@ class Tables:
         return found
 
 
-def cost_bits(values: Ints, rows: Ints, tables: Tables) -> float:
-    """The information content, in bits, of ``values`` under their rows, escapes included.
-
-    Example:
-        >>> rows = Tables(np.array([0]), np.array([3]), np.array([32768, 32767, 1]))
-        >>> cost_bits(np.array([0, 0]), np.array([0, 0]), rows)
-        2.0
-    """
-    return _bits(values, rows, tables, *_entries(values, rows, tables))
-
-
 def _bits(
     values: Ints, rows: Ints, tables: Tables, entry: Ints, outside: NDArray[np.bool_]
 ) -> float:
@@ -198,7 +187,7 @@ class Encoder:
     """
 
     def __init__(self) -> None:
-        self.bits = 0.0  # information content of all that was put so far, as `cost_bits` has it
+        self.bits = 0.0  # information content of all that was put so far, escapes included
         self._parts: list[tuple[Ints, object]] = []
 
     def put(self, values: Ints, rows: Ints, tables: Tables) -> None:
