@@ -73,7 +73,9 @@ def run(
     if start is not None:
         task.load(Path(start))
     state = read_checkpoint(out / "checkpoint.pt", task, config.optimizer, device) if resume else {}
-    fresh = task.fresh = state.get("fresh", task.fresh)  # paces, and so the groups, hang on it
+    from_scratch = task.from_scratch = state.get(
+        "from_scratch", task.from_scratch
+    )  # learning rates, and so the groups, hang on it
     model = task.model
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     parts = tuple(config.only.split(","))
@@ -84,15 +86,15 @@ def run(
         trained[name].requires_grad_(False)
     groups: dict[float, list[torch.nn.Parameter]] = {}
     for name, parameter in moving.items():
-        groups.setdefault(task.pace(name), []).append(parameter)
-    paced = [{"params": members, "pace": pace} for pace, members in groups.items()]
+        groups.setdefault(task.lr_scale(name), []).append(parameter)
+    groups_of = [{"params": members, "lr_scale": lr_scale} for lr_scale, members in groups.items()]
     if config.optimizer == "soap":
-        optimizer: torch.optim.Optimizer = Soap(paced, config.lr)
+        optimizer: torch.optim.Optimizer = Soap(groups_of, config.lr)
     else:
-        optimizer = torch.optim.Adam(paced, config.lr, betas=(0.9, 0.98), fused=True)
+        optimizer = torch.optim.Adam(groups_of, config.lr, betas=(0.9, 0.98), fused=True)
     step, earlier = 0, 0.0
     look = Crops(tiles, seed=config.seed)  # the same for every process
-    task.look = [_as_batch(look.batch(8, config.crop), device) for _ in range(4)]
+    task.calibration_batches = [_as_batch(look.batch(8, config.crop), device) for _ in range(4)]
     if not resume:  # a checkpoint has what comes of it
         task.prepare()
     average = {name: p.detach().clone() for name, p in trained.items()}
@@ -131,13 +133,13 @@ def run(
         cosine = 0.5 * (1 + math.cos(math.pi * part))
         lr = warm * (config.lr_end + (config.lr - config.lr_end) * cosine)
         for group in optimizer.param_groups:
-            group["lr"] = lr * group["pace"]
+            group["lr"] = lr * group["lr_scale"]
 
         model.train()
-        if part > 1 - config.rounded_share:
-            task.round()
-        if part > 1 - config.precise_share:
-            task.be_precise()
+        if part > 1 - config.int8_share:
+            task.enable_int8()
+        if part > 1 - config.float32_share:
+            task.enable_float32()
         batch = _as_batch(crops.batch(count, size), device)
         loss = task.loss(batch, part)
         optimizer.zero_grad(set_to_none=False)
@@ -160,13 +162,13 @@ def run(
                 total = earlier + used
                 _log(out, {"step": step, "minutes": round(total, 2), "lr": lr, **figures})
         if _agree((now - since_checkpoint) / 60, world) >= config.checkpoint_every:
-            about = {"step": step, "minutes": earlier + used, "fresh": fresh}
+            about = {"step": step, "minutes": earlier + used, "from_scratch": from_scratch}
             save_checkpoint(out, task, optimizer, average, about, crops, rank, world)
             since_checkpoint = time.monotonic()
 
     # ---- the end -----------------------------------------------------------------------------
     figures = _validate(task, average, trained, held_out, rank, world)
-    about = {"step": step, "minutes": earlier + minutes, "fresh": fresh}
+    about = {"step": step, "minutes": earlier + minutes, "from_scratch": from_scratch}
     save_checkpoint(out, task, optimizer, average, about, crops, rank, world)
     if chief:
         _log(out, {"step": step, "minutes": round(earlier + minutes, 2), "end": 1, **figures})

@@ -18,22 +18,22 @@ from ...codec.library import default_pair
 from ...codec.modelfile import ModelFile
 from ..denoiser.network import BY_PIXEL, Denoiser
 from ..layers import IntConv2d
-from . import inference_layout as forms
-from .int8_blocks import ByteConv2d, InvertedResidual
+from . import inference_layout as layout
+from .int8_blocks import Int8Conv2d, InvertedResidual
 from .network import Autoencoder, AutoencoderConfig
 
 __all__ = [
-    "autoencoder_model",
-    "autoencoder_network",
-    "autoencoder_tensors",
-    "denoiser_tensors",
+    "read_model",
+    "read_settings",
+    "read_tensors",
+    "read_tensors",
     "stored",
     "training_tables",
-    "unstrided",
+    "unfold_unshuffle",
 ]
 
 # Parameters that no exported network holds; they travel as tables of the encoder's file.
-TRAINING_ONLY = ("prior_z.", "bank_logits.")
+TRAINING_ONLY = ("prior_z.", "z_prior_logits.")
 
 # Where each part of the network stands: part -> (side, role, prefix of its names there).
 PLACES = {
@@ -44,17 +44,17 @@ PLACES = {
 }
 
 # Networks that are exported in another form, and their roles.
-FORMS = {"g_s": "synthesis", "h_s": "hyper_mean", "c_m": "context_mean"}
+INFERENCE_ROLES = {"g_s": "synthesis", "h_s": "hyper_mean", "c_m": "context_mean"}
 
 
-def _of_form(file: ModelFile, role: str, name: str) -> np.ndarray:
+def _inference_parameter(file: ModelFile, role: str, name: str) -> np.ndarray:
     def has(part: str) -> bool:
         return not {f"{role}/{part}", f"{role}/{part}.stored"}.isdisjoint(file.weights)
 
-    return forms.parameter(name, lambda part: stored(file, f"{role}/{part}"), has)
+    return layout.parameter(name, lambda part: stored(file, f"{role}/{part}"), has)
 
 
-def autoencoder_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
+def read_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
     """The parameters of ``model`` from the pair of model files that ``path`` is one of.
 
     Arguments:
@@ -68,8 +68,8 @@ def autoencoder_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
         part, _, rest = name.partition(".")
-        if part in FORMS:
-            values = _of_form(decoder.file, FORMS[part], rest)
+        if part in INFERENCE_ROLES:
+            values = _inference_parameter(decoder.file, INFERENCE_ROLES[part], rest)
         elif name.startswith(TRAINING_ONLY):
             values = encoder.file.weight(f"tables/{name}").astype(np.float32)
         else:
@@ -80,7 +80,7 @@ def autoencoder_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
                 values = values / 2.0**layer.shift
                 if rest.endswith("bias"):
                     values = values / layer.bias_unit
-        tensor = unstrided(torch.from_numpy(np.array(values, np.float32)), parameter.shape)
+        tensor = unfold_unshuffle(torch.from_numpy(np.array(values, np.float32)), parameter.shape)
         if tensor.shape != parameter.shape:
             raise InputError(
                 f"{path} is of a network with other settings: {name} is {tuple(tensor.shape)} "
@@ -90,30 +90,37 @@ def autoencoder_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
     return found
 
 
-def autoencoder_network(encoder: ModelFile) -> dict[str, Any]:
+def read_settings(encoder: ModelFile) -> dict[str, Any]:
     """The settings of a shipped network."""
     network = dict(encoder.settings["network"])
     network.setdefault("context_hidden", network["context"] * 3 // 2)  # files before it was named
     return network
 
 
-def autoencoder_model(path: Path) -> Autoencoder:
+def read_model(path: Path) -> Autoencoder:
     """The network of a pair of model files; it computes what the files do, in 8 bits too."""
     encoder, decoder = default_pair("autoencoder", path)
-    network, stored_names = autoencoder_network(encoder.file), decoder.file.weights
+    network, stored_names = read_settings(encoder.file), decoder.file.weights
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}
     model = Autoencoder(AutoencoderConfig(**values))
-    model.load_state_dict(autoencoder_tensors(path, model), strict=False)
+    model.load_state_dict(read_tensors(path, model), strict=False)
     for name, block in model.named_modules():
         part, _, rest = name.partition(".")
-        if isinstance(block, InvertedResidual):  # stored in units of what its layers reach
-            block.reach = torch.ones(block.widen.in_channels + 2 * block.depthwise.in_channels)
-        elif isinstance(block, ByteConv2d) and f"{FORMS[part]}/{rest}.integers" in stored_names:
-            block.reach = torch.ones(block.in_channels)
+        if isinstance(
+            block, InvertedResidual
+        ):  # stored in units of what its layers activation_range
+            block.activation_range = torch.ones(
+                block.widen.in_channels + 2 * block.depthwise.in_channels
+            )
+        elif (
+            isinstance(block, Int8Conv2d)
+            and f"{INFERENCE_ROLES[part]}/{rest}.integers" in stored_names
+        ):
+            block.activation_range = torch.ones(block.in_channels)
     return model.eval()
 
 
-def denoiser_tensors(path: Path, model: Denoiser) -> dict[str, Tensor]:
+def read_tensors(path: Path, model: Denoiser) -> dict[str, Tensor]:
     """The parameters of ``model`` from a denoiser's model file.
 
     Raises:
@@ -138,7 +145,7 @@ def denoiser_tensors(path: Path, model: Denoiser) -> dict[str, Tensor]:
 
 
 def training_tables(model: nn.Module) -> dict[str, np.ndarray]:
-    """What `autoencoder_tensors` needs beside the exported networks."""
+    """What `read_tensors` needs beside the exported networks."""
     return {
         name: parameter.detach().numpy().astype(np.float16)
         for name, parameter in model.named_parameters()
@@ -146,8 +153,8 @@ def training_tables(model: nn.Module) -> dict[str, np.ndarray]:
     }
 
 
-def unstrided(weight: Tensor, shape: torch.Size) -> Tensor:
-    """A weight as the network has it, where `onnxfile.strided` put a stride into it."""
+def unfold_unshuffle(weight: Tensor, shape: torch.Size) -> Tensor:
+    """A weight as the network has it, where `onnxfile.fold_unshuffle` put a stride into it."""
     if weight.ndim == len(shape) == 4 and weight.shape[2] > shape[2]:
         side = weight.shape[2] // shape[2]
         if weight.shape[2] % side == 0 == weight.shape[3] % side:

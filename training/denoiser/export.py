@@ -44,7 +44,7 @@ def export(task: DenoiserTask, held_out: list[Pixels], out: Path, about: dict) -
     ]
     described = {
         "scheme": "denoiser",
-        "side": "denoiser",
+        "part": "denoiser",
         "roles": ["denoise", "estimate"],
         "settings": {
             "auto": auto,

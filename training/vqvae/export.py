@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...codec.errors import InputError
-from ...codec.modelfile import EXACT, ModelFile, exact_bound
+from ...codec.modelfile import MAX_EXACT_INT, ModelFile, exact_bound
 from ...codec.schemes.vqvae.contract import EXP_ONE, LOGIT_UNIT, UNIT
-from ..onnx_writer import export_role, strided, write_model
-from .network import Vqvae, worths
+from ..onnx_writer import export_role, fold_unshuffle, write_model
+from .network import Vqvae, rdo_lambdas
 from .prior_network import IntLayer, LevelPrior, gate_tables
 from .prior_task import VqvaePriorTask
 
 __all__ = ["export"]
 
-COARSE = (".pre.", ".post.", ".widen.", ".narrow.")  # the layers of `Block`
+INT8_WEIGHTS = (".pre.", ".post.", ".widen.", ".narrow.")  # the layers of `Block`
 
 
 def export(task: VqvaePriorTask, out: Path, about: dict) -> list[Path]:
@@ -38,7 +38,7 @@ def export(task: VqvaePriorTask, out: Path, about: dict) -> list[Path]:
         ["z"],
         {"x": {1: "height", 2: "width"}},
         "half",
-        COARSE,
+        INT8_WEIGHTS,
     )
     synthesis = export_role(
         "synthesis",
@@ -47,7 +47,7 @@ def export(task: VqvaePriorTask, out: Path, about: dict) -> list[Path]:
         ["x"],
         {"z": {2: "h", 3: "w"}},
         "half",
-        COARSE,
+        INT8_WEIGHTS,
     )
     tables: dict[str, NDArray] = {
         "codevectors": vqvae.codebooks.codevectors.numpy().astype(np.float16),
@@ -67,7 +67,7 @@ def export(task: VqvaePriorTask, out: Path, about: dict) -> list[Path]:
     draft = out / "decoder.part"
     described = {
         "scheme": "vqvae",
-        "side": "decoder",
+        "part": "decoder",
         "roles": ["synthesis"],
         "exact": exact,
         "settings": {"levels": c.levels, "depth": c.depth, "halo": halo(c.ns)},
@@ -82,12 +82,12 @@ def export(task: VqvaePriorTask, out: Path, about: dict) -> list[Path]:
         "decoder": title,
         "levels": c.levels,
         "halo": halo(c.na),
-        "bit_worth": worths(c),
+        "rdo_lambda": rdo_lambdas(c),
         "network": asdict(c),
     }
     about = {
         "scheme": "vqvae",
-        "side": "encoder",
+        "part": "encoder",
         "roles": ["analysis"],
         "settings": settings,
         "card": about,
@@ -97,7 +97,7 @@ def export(task: VqvaePriorTask, out: Path, about: dict) -> list[Path]:
 
 
 def halo(counts: tuple[int, int, int]) -> int:
-    """Positions around a tile that it depends on: blocks reach one step at their resolution.
+    """Positions around a tile that it depends on: blocks radius one step at their resolution.
 
     >>> halo((2, 2, 3))
     6
@@ -111,7 +111,7 @@ class _Analysis(nn.Module):
 
     def __init__(self, model: Vqvae) -> None:
         super().__init__()
-        self.g_a = strided(model.g_a)
+        self.g_a = fold_unshuffle(model.g_a)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.g_a(x.permute(0, 3, 1, 2).float() * (1 / 255) - 0.5)
@@ -149,17 +149,17 @@ def _layer(name: str, layer: IntLayer, tables: dict[str, NDArray]) -> dict:
     A row holds what is seen at each offset in turn, then the condition's weights.
     """
     weight, seen, bias = (part.detach() for part in layer.integers())
-    reach = layer.reach
-    columns = [weight[:, :, reach + dy, reach + dx] for dy, dx in layer.kernel]
+    radius = layer.radius
+    columns = [weight[:, :, radius + dy, radius + dx] for dy, dx in layer.kernel]
     rows = torch.cat([*columns, seen[:, :, 0, 0]], 1).numpy()[:, :, None, None]
     offsets = bias.numpy()[None]
     tables[f"{name}.weight"] = rows.astype(np.int8)
     tables[f"{name}.bias"] = offsets.astype(np.int32)
     largest = max(layer.limits)
     bound = exact_bound(rows.astype(np.int64), offsets.astype(np.int64), largest, layer.shift)
-    if bound >= EXACT:
+    if bound >= MAX_EXACT_INT:
         raise InputError(
-            f"The integer layer {name} could reach {bound}, which float32 does not hold exactly; "
+            f"The integer layer {name} could radius {bound}, which float32 does not hold exactly; "
             "train on, or with a smaller net.width."
         )
     return {
