@@ -6,7 +6,6 @@ These are the functions that other programs embed; the command line is written o
 import operator
 import os
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 from . import container, denoiser, library
@@ -17,8 +16,9 @@ from .image import pixels
 from .image.open import Data, read_bytes
 from .inspection import CODECS, Info, ModelInfo, info, installed, models, quality_steps
 from .rate_control import largest_quality, limit_of
-from .schemes import LOSSLESS, by_name, by_wire_id
+from .schemes.base import LOSSLESS, Scheme, by_name, by_wire_id
 from .schemes.vqvae.sampling import complete, sample
+from .schemes.vqvae.statistics import code_bits
 from .session import Runtime
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "DenoiseResult",
     "Info",
     "ModelInfo",
+    "code_bits",
     "complete",
     "compress",
     "compress_detailed",
@@ -147,8 +148,8 @@ def compress_detailed(
     scheme = by_name(codec or ("flow" if lossless else "autoencoder"))
     if isinstance(quality, bool) or not isinstance(quality, int | float) or not 0 <= quality <= 100:
         raise InputError(f"quality must be a number from 0 to 100, not {quality!r}.")
-    if lossless and not scheme.EXACT:
-        raise InputError(f"The codec {scheme.NAME} cannot compress losslessly; flow can.")
+    if lossless and not scheme.supports_lossless:
+        raise InputError(f"The codec {scheme.name} cannot compress losslessly; flow can.")
     if lossless and denoise:
         raise InputError(
             "A picture that is denoised is not kept losslessly; leave out one of them."
@@ -157,7 +158,7 @@ def compress_detailed(
         raise InputError("A lossless file has the size that it takes; leave out the target.")
     runtime = Runtime(device, threads)
     # What an exact codec gives back is saved again unchanged, hidden colours included.
-    picture = pixels.load(image, keep_metadata=not strip, fill=not scheme.EXACT)
+    picture = pixels.load(image, keep_metadata=not strip, fill=not scheme.supports_lossless)
     if lossless and picture.inexact:
         raise InputError(f"The picture cannot be kept losslessly: {picture.inexact}")
     height, width = picture.rgb.shape[:2]
@@ -166,20 +167,21 @@ def compress_detailed(
     if denoise:
         network = library.default_single("denoiser")
         picture.rgb, _ = denoiser.clean(picture.rgb, network, runtime, estimated=False)
-    encoder, decoder = library.default_pair(scheme.NAME, model, tune)
+    opened = scheme.open(model, tune)
     metadata = _metadata(picture)
-    flags = Flag.GREY * picture.grey | Flag.LOSSLESS * lossless | Flag.STABLE * scheme.EXACT
+    flags = Flag.GREY * picture.grey | Flag.LOSSLESS * lossless
+    flags |= Flag.STABLE * scheme.supports_lossless
     estimates: dict[int, float] = {}
 
     def write(hundredths: int) -> bytes:
         level = LOSSLESS if lossless else hundredths
-        coded = scheme.encode(picture.rgb, level, encoder, decoder, runtime)
+        coded = opened.encode(picture.rgb, level, runtime)
         estimates[hundredths] = coded.estimate_bits
         header = Header(
-            scheme=scheme.WIRE_ID,
+            scheme=scheme.wire_id,
             flags=flags,
             quality=hundredths,
-            decoder=decoder.file.digest,
+            decoder=opened.digest,
             width=width,
             height=height,
         )
@@ -195,12 +197,12 @@ def compress_detailed(
         data,
         width,
         height,
-        scheme.NAME,
+        scheme.name,
         chosen / 100,
         picture.notes,
         estimates[chosen],
         lossless,
-        scheme.EXACT,
+        scheme.supports_lossless,
     )
 
 
@@ -249,15 +251,14 @@ def decompress(
     wanted = None
     if region is not None:
         region = _region(region, *size)
-        decoder = library.decoder_for(scheme.NAME, header.decoder, model)
-        wanted = set(scheme.segments_of(*size, region, decoder))
+        wanted = set(scheme.open_decoder(header.decoder, model).segments_of(size, region))
     header, metadata, segments = container.read(raw, wanted)
-    decoder = library.decoder_for(scheme.NAME, header.decoder, model)
+    opened = scheme.open_decoder(header.decoder, model)
     runtime = Runtime(device, threads)
     alpha = None
     if ChunkType.ALPHA in metadata:
         alpha = pixels.decode_alpha(metadata[ChunkType.ALPHA], *size)
-    rgb = scheme.decode(segments, *size, level, decoder, runtime, region)
+    rgb = opened.decode(segments, size, level, runtime, region)
     if region is not None and alpha is not None:
         x, y, w, h = region
         alpha = alpha[y : y + h, x : x + w]
@@ -297,20 +298,20 @@ def verify(data: Data, *, model: str | os.PathLike[str] | None = None) -> None:
     header, metadata, segments = container.read(read_bytes(data))
     scheme = by_wire_id(header.scheme)
     level = _level(header, scheme)
-    decoder = library.decoder_for(scheme.NAME, header.decoder, model)
+    opened = scheme.open_decoder(header.decoder, model)
     if ChunkType.ALPHA in metadata:
         pixels.decode_alpha(metadata[ChunkType.ALPHA], header.width, header.height)
     runtime = Runtime("cpu")
-    scheme.verify(segments, header.width, header.height, level, decoder, runtime)
+    opened.verify(segments, (header.width, header.height), level, runtime)
 
 
-def _level(header: Header, scheme: ModuleType) -> int:
+def _level(header: Header, scheme: type[Scheme]) -> int:
     """The quality that a scheme takes: hundredths, or `LOSSLESS`."""
     if not header.lossless:
         return header.quality
-    if not scheme.EXACT:
+    if not scheme.supports_lossless:
         raise FormatError(
-            f"The file claims to be lossless, which {scheme.NAME} is not: it is damaged, copy or"
+            f"The file claims to be lossless, which {scheme.name} is not: it is damaged, copy or"
             " download it again."
         )
     return LOSSLESS

@@ -29,14 +29,14 @@ __all__ = ["TOTAL", "Decoder", "Encoder", "Tables", "cost_bits"]
 
 TOTAL = 2**16  # every row's frequencies sum to this
 MOST = 2**22  # the sum of a row of its own; the coder works with 24 bits
-BLOCK = 8  # values of a quiet row that share a symbol
-FEWEST = 64  # values of a quiet row that are worth it
+BLOCK = 8  # values of a mostly zero row that share a symbol
+FEWEST = 64  # values of such a row from which blocks are used
 ONES = np.array([mask.bit_count() for mask in range(2**BLOCK)])  # of a block, values not zero
 EACH = stream.model.Categorical(perfect=False)  # a table a value; exact, as with `Tables.model`
 LENGTH_CLASSES = 16  # an escaped value lies less than 2**16 - 1 outside its table
 
 Ints = NDArray[np.integer]  # what is taken; what is given back is int32
-Places = NDArray[np.intp]
+Indices = NDArray[np.intp]
 
 
 class Tables:
@@ -81,12 +81,12 @@ class Tables:
             raise ValueError("the frequency tables are not rows of positive integers of one sum")
         self.frequencies = flat
         self.starts = ends - self.sizes
-        self.last = self.low + self.sizes - 1  # of each row: the escape's place, as a value
+        self.last = self.low + self.sizes - 1  # of each row: the escape as a value
         self.lowest = self.low.tolist()  # as plain numbers, for loops over rows
         self.bits = -np.log2(flat / total).astype(np.float32)
         inside = (self.low <= 0) & (self.low + self.sizes - 1 > 0)
         of_zero = flat[self.starts + np.where(inside, -self.low, 0)]
-        self.quiet = (inside & (self.sizes > 2) & (2 * of_zero >= total) & blocks).tolist()
+        self.mostly_zero = (inside & (self.sizes > 2) & (2 * of_zero >= total) & blocks).tolist()
         self._models: dict[int, object] = {}
         self._blocks: dict[int, tuple[object, object]] = {}
 
@@ -108,17 +108,17 @@ class Tables:
 
     def in_blocks(self, index: int, count: int) -> bool:
         """Whether ``count`` values of a row are coded in blocks; a rule of the format."""
-        return self.quiet[index] and count >= FEWEST
+        return self.mostly_zero[index] and count >= FEWEST
 
     def block_models(self, index: int) -> tuple[object, object]:
-        """Of a quiet row: which values of a block are not zero (bits, the first value's highest),
-        and a value that is not, as its place in the row without zero."""
+        """Of a mostly zero row: which values of a block are not zero (bits, the first value's
+        highest), and a value that is not, as its index in the row without zero."""
         found = self._blocks.get(index)
         if found is None:
             row, zero = self.row(index), -self.lowest[index]
-            total, silent = int(row.sum()), int(row[zero])
+            total, zeros = int(row.sum()), int(row[zero])
             # Integers of any size: the same on every machine.
-            chance = [silent ** (BLOCK - k) * (total - silent) ** k for k in range(BLOCK + 1)]
+            chance = [zeros ** (BLOCK - k) * (total - zeros) ** k for k in range(BLOCK + 1)]
             counts = np.array([max(1, MOST * c // total**BLOCK) for c in chance], np.int64)
             masks = counts[ONES]
             masks[0] += MOST - masks.sum()
@@ -168,7 +168,7 @@ def _distance(
     return np.where(below, low - 1 - values, over).astype(np.int64), below
 
 
-def _groups(rows: Ints) -> tuple[Places, list[tuple[int, int, int]]]:
+def _groups(rows: Ints) -> tuple[Indices, list[tuple[int, int, int]]]:
     """A stable order by row, and for each row used (row, start, end) in that order."""
     small = rows
     if rows.dtype != np.uint8:
@@ -229,15 +229,15 @@ class Encoder:
                     self._parts.append((rest, _uniform(2**bits)))
 
     def _put_group(self, entry: Ints, row: int, tables: Tables) -> None:
-        """Adds values of one row, given as their places in it."""
+        """Adds values of one row, given as their indices in it."""
         if not tables.in_blocks(row, entry.size):
             self._parts.append((entry, tables.model(row)))
             return
         zero, (masks, rest) = -tables.lowest[row], tables.block_models(row)
         other = entry != zero
         self._parts.append((np.packbits(other).astype(np.int32), masks))
-        loud = entry[other]
-        self._parts.append((loud - (loud > zero), rest))
+        nonzero = entry[other]
+        self._parts.append((nonzero - (nonzero > zero), rest))
 
     def put_each(self, values: Ints, frequencies: Ints) -> None:
         """Adds ``values`` (n), each in 0..k-1 under a table of its own, a row of ``frequencies``.
@@ -279,53 +279,53 @@ class Decoder:
 
     def take(self, rows: Ints, tables: Tables) -> NDArray[np.int32]:
         """The next ``len(rows)`` values, int32, in the order of ``rows``."""
-        return self.take_loud(rows, tables)[0]
+        return self.take_nonzero(rows, tables)[0]
 
-    def take_loud(
+    def take_nonzero(
         self, rows: Ints, tables: Tables
-    ) -> tuple[NDArray[np.int32], Places, NDArray[np.int32]]:
-        """The same; the places, in no order, of all values that are not zero and of some that are;
-        and the values in those places."""
+    ) -> tuple[NDArray[np.int32], Indices, NDArray[np.int32]]:
+        """The same; the indices, in no order, of all values that are not zero and of some that
+        are; and the values there."""
         order, groups = _groups(rows)
         result = np.zeros(rows.size, np.int32)
         if not groups:
             return result, order, result
-        masks, moves, places = [], [], []
-        quiet, other = [], []  # rows in blocks and others, each with its values' places in it
-        padded = 0  # places of the rows in blocks so far, made up to whole blocks
+        masks, moves, parts = [], [], []
+        blocked, other = [], []  # rows in blocks and others, each with its values' indices in it
+        padded = 0  # values of the rows in blocks so far, rounded up to whole blocks
         for row, start, end in groups:
             if tables.in_blocks(row, end - start):
                 mask, entry = self._take_blocks(row, end - start, tables)
                 masks.append(mask)
                 moves.append(start - padded)
-                quiet.append((row, entry))
+                blocked.append((row, entry))
                 padded += BLOCK * len(mask)
             else:
                 other.append((row, self._decode(tables.model(row), end - start)))
-                places.append(order[start:end])
-        silent = 0  # values that are known not to be zero, the first ones
+                parts.append(order[start:end])
+        sure = 0  # the first values, which are known not to be zero
         if masks:
             bits = np.frombuffer(b"".join(masks), np.uint8)
-            loud = np.flatnonzero(np.unpackbits(bits).view(np.bool_))
-            silent = loud.size
-            loud += np.repeat(moves, [entry.size for _, entry in quiet])
-            places.insert(0, order.take(loud))
-        used, found = (list(part) for part in zip(*quiet, *other, strict=True))
+            nonzero = np.flatnonzero(np.unpackbits(bits).view(np.bool_))
+            sure = nonzero.size
+            nonzero += np.repeat(moves, [entry.size for _, entry in blocked])
+            parts.insert(0, order.take(nonzero))
+        used, found = (list(part) for part in zip(*blocked, *other, strict=True))
         counts = [part.size for part in found]
-        loud, symbols = np.concatenate(places), np.concatenate(found)
+        indices, symbols = np.concatenate(parts), np.concatenate(found)
         low, last = (part[used].astype(np.int32) for part in (tables.low, tables.last))
         symbols += np.repeat(low, counts)
-        symbols[:silent] += symbols[:silent] >= 0
+        symbols[:sure] += symbols[:sure] >= 0
         outside = np.flatnonzero(symbols == np.repeat(last, counts))
         if outside.size:
-            escaped = loud[outside]
+            escaped = indices[outside]
             escaped = outside[np.lexsort((escaped, rows[escaped]))]  # as they were written
-            symbols[escaped] = self._escaped(rows[loud[escaped]], tables)
-        result[loud] = symbols
-        return result, loud, symbols
+            symbols[escaped] = self._escaped(rows[indices[escaped]], tables)
+        result[indices] = symbols
+        return result, indices, symbols
 
     def _take_blocks(self, row: int, count: int, tables: Tables) -> tuple[bytes, NDArray[np.int32]]:
-        """Of values of a quiet row: which are not zero, in bits, and the places of those in it,
+        """Of values of a mostly zero row: which are not zero, in bits, and their indices in it,
         zero left out."""
         masks, rest = tables.block_models(row)
         mask = self._decode(masks, -(-count // BLOCK)).astype(np.uint8).tobytes()

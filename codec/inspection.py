@@ -7,11 +7,11 @@ from . import container, library
 from .container import ChunkType
 from .errors import ModelError
 from .image.open import Data, read_bytes
-from .schemes import SCHEMES, by_name
+from .schemes.base import SCHEMES, by_name
 
 __all__ = ["CODECS", "Info", "ModelInfo", "info", "installed", "models", "quality_steps"]
 
-CODECS = tuple(scheme.NAME for scheme in SCHEMES.values())
+CODECS = tuple(scheme.name for scheme in SCHEMES.values())
 """Names of the codecs that this version has."""
 
 
@@ -66,7 +66,7 @@ def info(data: Data) -> Info:
     raw = read_bytes(data)
     header, metadata, segments = container.read(raw)
     scheme = SCHEMES.get(header.scheme)
-    codec = scheme.NAME if scheme else f"codec {header.scheme}"
+    codec = scheme.name if scheme else f"codec {header.scheme}"
     try:
         found = library.decoder_for(codec, header.decoder).path.name
     except ModelError:
@@ -117,7 +117,7 @@ def models() -> list[ModelInfo]:
                     digest=model.file.digest.hex(),
                     bytes=len(model.file.data),
                     default=default,
-                    qualities="" if role == "file" else _scale(by_name(scheme).steps(model.file)),
+                    qualities="" if role == "file" else _scale(quality_steps(scheme, model.path)),
                     file=name,
                     tune=tune if "tuned" in entry else "",
                 )
@@ -136,7 +136,7 @@ def quality_steps(
     codec: str, model: str | os.PathLike[str] | None = None
 ) -> tuple[float, ...] | None:
     """The qualities of a codec that differ; None where the scale is continuous."""
-    return by_name(codec).steps(library.default_pair(codec, model)[1].file)
+    return by_name(codec).open(model).quality_steps()
 
 
 def _scale(steps: tuple[float, ...] | None) -> str:

@@ -32,13 +32,15 @@ PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 SESSIONS_KEPT = 4  # runtimes whose sessions a model keeps; a server uses one or two
 
 
-@dataclass
+@dataclass(eq=False)
 class Model:
-    """A model file with its sessions, which are opened when first used and then kept."""
+    """A model file with its sessions, which are opened when first used and then kept.
+
+    One is made a file and process, and it is equal to itself alone.
+    """
 
     file: ModelFile
     path: Path
-    cache: dict = field(default_factory=dict)  # what a scheme derives from the model, once
     _sessions: dict[Runtime, dict[str, Session]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -134,12 +136,13 @@ def default_pair(
     given = load(path)
     if given.file.scheme != scheme:
         raise ModelError(f"{given.path.name} is a model of {given.file.scheme}, not {scheme}.")
-    if given.file.settings.get("alone"):  # the decoder's networks are all that encoding needs
+    if given.file.settings.get("decoder_only"):  # which has all networks that encoding needs
         return given, given
-    other = {"encoder": "decoder", "decoder": "encoder"}[given.file.about["side"]]
-    stem = given.path.name.removesuffix(f"-{given.file.about['side']}.onnx")
+    part = given.file.part
+    other = {"encoder": "decoder", "decoder": "encoder"}[part]
+    stem = given.path.name.removesuffix(f"-{part}.onnx")
     twin = given.path.with_name(f"{stem}-{other}.onnx")
-    pair = {given.file.about["side"]: given, other: load(twin)}
+    pair = {part: given, other: load(twin)}
     encoder, decoder = pair["encoder"], pair["decoder"]
     if encoder.file.settings.get("decoder") != decoder.file.digest.hex():
         raise ModelError(f"{encoder.path.name} and {decoder.path.name} do not belong together.")
@@ -166,12 +169,12 @@ def decoder_for(scheme: str, wanted: bytes, path: str | PathLike[str] | None = N
     """The decoder of that digest, shipped or in ``path``.
 
     Raises:
-        ModelError: it is not here; the sentence says where it is to be had.
+        ModelError: it is not here; the sentence says how to get it.
     """
     title = f"{scheme}-{wanted.hex()[:8]}"
     if path is not None:
         model = load(path)
-        if model.file.about["side"] == "encoder":
+        if model.file.part == "encoder":
             model = default_pair(scheme, path)[1]
         if model.file.digest != wanted:
             raise ModelError(

@@ -10,21 +10,38 @@ What describes the model is JSON under one metadata key, `KEY`:
 
     format      int, 1
     scheme      "autoencoder", "flow", "vqvae" or "denoiser"
-    side        "encoder" or "decoder"; "denoiser" where there is one file
+    part        "encoder" or "decoder"; "denoiser" where there is one file
     roles       list of names
     exact       {role: [layer, ...]}: the integer convolutions of each exact role, each a dict of
                 weight, bias (names of weights in this file), input_max, shift and bound; a role
                 here that is not among the roles is a network that the scheme evaluates itself,
                 from tables
-    settings    what the scheme's runtime needs to know (sizes, ladders, offsets)
+    settings    what the scheme's runtime needs to know, see below
     card        where the weights come from (for people; not interpreted)
+
+Settings of a decoder, by scheme; each may also have ``network``, the sizes that it was trained with
+(they belong to training; the runtime does not look at them):
+
+    autoencoder  y, z (channels), z_max, z_priors, residual_max, gain_levels, quality_map, halo,
+                 skipped (the last row that is not coded), rdo_lambda
+    flow         levels, kinds (sets of networks), gain_levels, gain_top (the step of the last gain
+                 level), steps_per_octave, colour_offset, detail_max, quality_map, decoder_only
+    vqvae        levels, depth, halo
+
+and of an encoder: decoder (the digest of its decoder), halo; of vqvae's levels and rdo_lambda
+(a number a level) too. Tables: autoencoder ``{y,z}_{low,size,freq}`` and ``prior_index_freq``; flow
+``low size freq step row_offset threshold``; vqvae ``codevectors tanh sigmoid exp`` and
+``priorN.*``. Networks that depend on the quality have an input ``mix``, the weights of the gain
+levels. Older files have other names for some of these: `RENAMED`. Both are read; new files carry
+the new ones.
 
 The *digest* of a model is the first 8 bytes of the SHA-256 of the whole file. A compressed file
 names the digest of its decoder.
 
 An exact role works on integers held in float32. It is exact, in any order of summation, while
-all partial sums stay below 2**24. The bound proven at export stands beside each layer; loading
-computes it again from the weights and refuses the model if they differ or it is reached.
+all partial sums stay below 2**24 (`MAX_EXACT_INT`). The bound proven at export stands beside each
+layer; loading computes it again from the weights and refuses the model if they differ or it is
+reached.
 
 References:
     ONNX's onnx.proto3 (field numbers), Protocol Buffers encoding (wire types 0, 1, 2, 5).
@@ -42,11 +59,28 @@ from numpy.typing import NDArray
 
 from .errors import ModelError
 
-__all__ = ["EXACT", "KEY", "ModelFile", "digest"]
+__all__ = ["KEY", "MAX_EXACT_INT", "RENAMED", "ModelFile", "digest", "exact_bound"]
 
 KEY = "gencodec"
-EXACT = 2**24  # float32 holds every integer up to here
+MAX_EXACT_INT = 2**24  # float32 holds every integer up to here
 LARGEST = 64 * 2**20  # bytes; no model of ours comes near
+
+# Old name -> new name: of entries of the description, of its settings (``network`` included), and
+# of tables. It goes once no shipped or golden model needs it.
+RENAMED = {
+    "side": "part",
+    "alone": "decoder_only",
+    "bank": "prior_index_freq",
+    "banks": "z_priors",
+    "bit_fade": "rdo_lambda_decay",
+    "bit_worth": "rdo_lambda",
+    "colour_place": "colour_offset",
+    "ladder": "quality_map",
+    "mix_top": "gain_top",
+    "octave": "steps_per_octave",
+    "quiet": "skipped",
+    "rungs": "gain_levels",
+}
 
 # ModelProto and GraphProto, the fields that are looked at.
 MODEL_GRAPH, MODEL_METADATA = 7, 14
@@ -96,7 +130,7 @@ class ModelFile:
 
     @cached_property
     def about(self) -> dict:
-        """The JSON description."""
+        """The JSON description, under the new names."""
         for number, value in self._fields(self.data):
             if number == MODEL_METADATA:
                 pair = dict(self._fields(value))
@@ -107,12 +141,17 @@ class ModelFile:
                         raise self._wrong("its description is damaged") from error
                     if not isinstance(about, dict) or about.get("format") != 1:
                         raise self._wrong("it is of a later format; install a newer gencodec")
-                    return about
+                    return _renamed(about)
         raise self._wrong("it holds no description of gencodec")
 
     @property
     def scheme(self) -> str:
         return self.about["scheme"]
+
+    @property
+    def part(self) -> str:
+        """ "encoder" or "decoder"; the scheme's name where one file is all there is."""
+        return self.about["part"]
 
     @property
     def settings(self) -> dict:
@@ -129,6 +168,9 @@ class ModelFile:
 
     def table(self, name: str) -> NDArray:
         """The integer or float table ``tables/name``."""
+        old = next((o for o, new in RENAMED.items() if new == name), name)
+        if f"tables/{old}" in self.weights:
+            return self.weight(f"tables/{old}")
         return self.weight(f"tables/{name}")
 
     def weight(self, name: str) -> NDArray:
@@ -184,7 +226,7 @@ class ModelFile:
         weight = self.weight(layer["weight"]).astype(np.int64)
         bias = self.weight(layer["bias"]).astype(np.int64)
         largest = exact_bound(weight, bias, layer["input_max"], layer["shift"])
-        if largest != layer["bound"] or largest >= EXACT:
+        if largest != layer["bound"] or largest >= MAX_EXACT_INT:
             raise self._wrong(f"the exactness bound of its network {role!r} does not hold")
 
     def _fields(self, data: bytes) -> list[tuple]:
@@ -204,12 +246,27 @@ def exact_bound(weight: NDArray, bias: NDArray, input_max: int, shift: int) -> i
     """The largest absolute value of any partial sum of an integer convolution.
 
     Arguments:
-        weight: int64 ``(cout, cin, kh, kw)``; bias: int64 ``(rungs, cout)``, one row chosen.
+        weight: int64 ``(cout, cin, kh, kw)``; bias: int64 ``(gain levels, cout)``.
         input_max: largest absolute input; shift: the sum is rounded by adding ``2**(shift-1)``.
     """
     sums = np.abs(weight).sum(axis=(1, 2, 3)) * input_max + np.abs(bias).max(axis=0)
-    mixing = int(np.abs(bias).max()) * 256 + 128  # the weights of the rungs sum to 256
+    mixing = int(np.abs(bias).max()) * 256 + 128  # the weights of the levels sum to 256
     return max(int(sums.max()) + 2 ** (shift - 1), mixing)
+
+
+def _renamed(about: dict) -> dict:
+    """A description under the new names: its own entries, and those of its settings."""
+    about = {RENAMED.get(name, name): value for name, value in about.items()}
+    if isinstance(about.get("settings"), dict):
+        about["settings"] = _renamed_settings(about["settings"])
+    return about
+
+
+def _renamed_settings(settings: dict) -> dict:
+    return {
+        RENAMED.get(name, name): _renamed_settings(value) if isinstance(value, dict) else value
+        for name, value in settings.items()
+    }
 
 
 def _protobuf(data: bytes) -> Iterator[tuple]:

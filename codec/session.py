@@ -29,7 +29,7 @@ class Runtime:
 
     Arguments:
         device: "cpu", "cuda", or "auto": CUDA where an NVIDIA driver is present, else the CPU.
-        threads: of the CPU; None means as many as there are cores to be had.
+        threads: of the CPU; None means all cores that this process may use.
         optimise: False turns the graph optimisations off (for tests of exactness).
     """
 

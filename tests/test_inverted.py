@@ -17,7 +17,7 @@ from gencodec.training.autoencoder.int8_blocks import (
     InvertedResidual,
     calibrate,
 )
-from gencodec.training.autoencoder.int8_export import Int8Matrix, Int8Block, pixel_major
+from gencodec.training.autoencoder.int8_export import Int8Block, Int8Matrix, pixel_major
 from gencodec.training.autoencoder.scale_folding import _rescale
 from gencodec.training.onnx_writer import IR_VERSION, OPSET, export_role
 

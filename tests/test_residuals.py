@@ -5,7 +5,6 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'gencodec[train]'")
 
-from types import SimpleNamespace
 from typing import Any
 
 from gencodec.codec.schemes.autoencoder.contract import (
@@ -13,9 +12,9 @@ from gencodec.codec.schemes.autoencoder.contract import (
     RDOQ_MAX,
     rdoq_thresholds,
 )
-from gencodec.codec.schemes.autoencoder.segment import _quantise
+from gencodec.codec.schemes.autoencoder.segment import quantize
 from gencodec.training.autoencoder.int8_blocks import Int8Conv2d, calibrate
-from gencodec.training.autoencoder.quantizer import SKIPPED_ROWS, ROWS, Quantizer, width
+from gencodec.training.autoencoder.quantizer import ROWS, SKIPPED_ROWS, Quantizer, width
 
 
 def some(count: int = 20_000) -> tuple[Any, Any]:
@@ -44,8 +43,8 @@ def test_the_choice_is_the_cheaper_of_the_two_nearest_sizes() -> None:
 def test_training_rounds_as_the_codec_does() -> None:
     residuals = Quantizer()
     exact, rows = some()
-    side: Any = SimpleNamespace(tables={"threshold": residuals.thresholds.numpy()})
-    wanted = _quantise(exact.numpy(), rows.numpy().astype(np.uint8), side)
+    thresholds = residuals.thresholds.numpy()
+    wanted = quantize(exact.numpy(), rows.numpy().astype(np.uint8), thresholds)
     wanted[rows.numpy() <= SKIPPED_ROWS] = 0
     with torch.no_grad():
         values, bits = residuals(exact, rows, False)

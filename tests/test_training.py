@@ -10,7 +10,7 @@ from PIL import Image
 
 from gencodec.codec import api
 from gencodec.codec.errors import InputError
-from gencodec.codec.schemes.autoencoder.contract import grid
+from gencodec.codec.schemes.autoencoder.contract import checkerboard
 from gencodec.codec.session import Runtime
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
@@ -157,7 +157,7 @@ def test_the_exported_means_equal_the_torch_model(exported: Path) -> None:
     """Those of pass 1 and, from some of its values, of pass 2."""
     model = read_model(exported)
     _, decoder = api.library.default_pair("autoencoder", exported)
-    channels, both = model.config.y, grid(model.config.y, 8, 12)
+    channels, both = model.config.y, checkerboard(model.config.y, 8, 12)
     level_weights, runtime = (
         level_weights_at(torch.tensor([0.37]), model.config.gain_levels),
         Runtime("cpu", 1),
@@ -173,11 +173,11 @@ def test_the_exported_means_equal_the_torch_model(exported: Path) -> None:
     feeds = {"mix": level_weights.numpy(), "even": both.hyper_even, "odd": both.hyper_odd}
     *means, seen = decoder.run("hyper_mean", runtime, z=z.numpy(), **feeds)
     feeds |= {"even": both.even, "odd": both.odd, "place": both.place}
-    first = both.split(y[0].numpy(), 0)
-    feeds["y1_even"], feeds["y1_odd"] = both.parts(first, 0)
+    first = both.anchors(y[0].numpy())
+    feeds["y1_even"], feeds["y1_odd"] = both.anchor_groups(first)
     means_too = decoder.run("context_mean", runtime, features=seen, **feeds)
     for number, (got, want) in enumerate(((means, wanted * gain), (means_too, wanted_too))):
-        half = both.split(want[0].numpy(), number)
+        half = (both.anchors, both.non_anchors)[number](want[0].numpy())
         gap = np.concatenate([part.ravel() for part in got]) - half
         # What is halfway between two steps may go either way.
         assert np.square(gap).mean() < 1e-4 * np.square(half).mean()

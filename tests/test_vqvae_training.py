@@ -9,7 +9,7 @@ from PIL import Image
 
 from gencodec.codec import api, library
 from gencodec.codec.errors import InputError
-from gencodec.codec.schemes.vqvae.prior import LOGIT_UNIT, TOTAL, UNIT, Field, priors
+from gencodec.codec.schemes.vqvae.prior import LOGIT_UNIT, TOTAL, UNIT, PriorState, load_priors
 from gencodec.codec.session import Runtime
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
@@ -95,7 +95,7 @@ def test_the_runtimes_priors_equal_torchs(exported: Path) -> None:
     task = families.VqvaePriorTask(TEXTS, torch.device("cpu"))
     task.load(exported)
     _, decoder = library.default_pair("vqvae", exported)
-    field = Field(priors(decoder), [(5, 4)])
+    field = PriorState(load_priors(decoder.file), [(5, 4)])
     codes = np.random.default_rng(1).integers(0, 16, (2, 5, 4))
     field.codes[:, field.everywhere] = codes.reshape(2, -1)
     for level, prior in enumerate(task.model.priors.levels):

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, distributed
 
 from ..codec.errors import InputError
-from .data import Crops
 from . import old_names
+from .data import Crops
 from .task import Task
 
 __all__ = ["read_checkpoint", "save_checkpoint"]

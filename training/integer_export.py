@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..codec.errors import InputError
 from ..codec.modelfile import MAX_EXACT_INT
-from .autoencoder.int8_export import uint8, operator, quantize_linear
+from .autoencoder.int8_export import operator, quantize_linear, uint8
 from .autoencoder.network import ContextIndex, HyperIndex
 from .layers import IntConv2d
 

@@ -21,10 +21,10 @@ from torch.nn import functional as F
 
 __all__ = [
     "Block",
+    "GainTable",
     "IntConv2d",
     "PreciseConv2d",
     "Residual",
-    "GainTable",
     "cosine_basis",
     "cosine_scaled",
     "cosine_split",

@@ -1,4 +1,4 @@
-"""Between pixels and positions: what schemes share that code a grid of latents in segments.
+"""Between pixels and latent positions: what schemes share that code latents in segments.
 
 A position stands for `STRIDE` x `STRIDE` pixels. Both directions go through a picture tile by tile
 and hold, beside the pixels, the latents of a few tiles only: with more than one thread the next
@@ -16,37 +16,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError
-from ..library import Model
 from ..session import Runtime
 from .tiling import SEGMENT, Box, Span, Tile, boxes, overlapping
 
 __all__ = [
     "STRIDE",
     "Coded",
+    "LatentWindows",
+    "Pixels",
     "Region",
-    "Windows",
-    "ahead",
+    "Size",
     "check_count",
     "covering",
     "crop",
+    "parallel_map",
     "paste",
     "positions",
+    "prefetch",
     "segment_count",
     "segments_of",
-    "spread",
 ]
 
-STRIDE = 16  # pixels a side of a position
+STRIDE = 16  # pixels a side of a latent position
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Pixels = NDArray[np.uint8]
+Size = tuple[int, int]  # width, height in pixels
 Region = tuple[int, int, int, int]  # x, y, width, height in pixels
 
 
 @dataclass(frozen=True)
 class Coded:
-    """A picture's segments, and the bits that the model itself reckons for them."""
+    """A picture's segments, and the bits that they take by the model's own probabilities."""
 
     segments: list[bytes]
     estimate_bits: float
@@ -57,31 +59,30 @@ def positions(width: int, height: int) -> tuple[int, int]:
     return -(-height // STRIDE), -(-width // STRIDE)
 
 
-def segment_count(width: int, height: int, largest: int = SEGMENT) -> int:
+def segment_count(size: Size, largest: int = SEGMENT) -> int:
     """The number of segments of a picture."""
-    return len(boxes(*positions(width, height), largest))
+    return len(boxes(*positions(*size), largest))
 
 
-def check_count(
-    segments: list[bytes], width: int, height: int, largest: int = SEGMENT
-) -> tuple[int, int]:
-    """Rows and columns of the grid; FormatError if there are not as many segments as it takes."""
-    wanted = segment_count(width, height, largest)
+def check_count(segments: list[bytes], size: Size, largest: int = SEGMENT) -> tuple[int, int]:
+    """Rows and columns of the grid; FormatError unless there are as many segments as it takes."""
+    wanted = segment_count(size, largest)
     if len(segments) != wanted:
         raise FormatError(
             f"The file is damaged: it holds {len(segments)} segments where a picture of "
-            f"{width}x{height} has {wanted}."
+            f"{size[0]}x{size[1]} has {wanted}."
         )
-    return positions(width, height)
+    return positions(*size)
 
 
-def segments_of(
-    width: int, height: int, region: Region, decoder: Model, largest: int = SEGMENT
-) -> list[int]:
-    """The numbers of the segments that a scheme's ``decode`` needs for a region."""
-    rows, columns = positions(width, height)
-    part, halo = covering(region), decoder.file.settings["halo"]
-    return overlapping(rows, columns, part.widened(halo, rows, columns), largest)
+def segments_of(size: Size, region: Region, halo: int, largest: int = SEGMENT) -> list[int]:
+    """The numbers of the segments that decoding a region takes.
+
+    Arguments:
+        halo: positions around a tile that the synthesis network sees.
+    """
+    rows, columns = positions(*size)
+    return overlapping(rows, columns, covering(region).widened(halo, rows, columns), largest)
 
 
 def covering(region: Region) -> Box:
@@ -104,23 +105,23 @@ def crop(rgb: Pixels, box: Box) -> Pixels:
 
 def paste(pixels: Pixels, tile: Tile, rgb: Pixels, x: int, y: int) -> None:
     """Puts a tile's pixels into ``rgb``, which is the region that begins at ``x``, ``y``."""
-    places = []
+    slices = []
     for outer, inner, start, length in (
         (tile.outer.rows, tile.inner.rows, y, rgb.shape[0]),
         (tile.outer.columns, tile.inner.columns, x, rgb.shape[1]),
     ):
         first = max(inner.start * STRIDE, start)
         last = min(inner.end * STRIDE, start + length)
-        places.append((slice(first - start, last - start), first - outer.start * STRIDE))
-    (rows, top), (columns, left) = places
+        slices.append((slice(first - start, last - start), first - outer.start * STRIDE))
+    (rows, top), (columns, left) = slices
     height, width = rgb[rows, columns].shape[:2]
     rgb[rows, columns] = pixels[top : top + height, left : left + width]
 
 
-def ahead(
+def prefetch(
     work: Callable[[Item], Result], items: Sequence[Item], runtime: Runtime
 ) -> Iterator[tuple[Item, Result]]:
-    """Each item with what ``work`` makes of it; one step ahead of the caller, in a thread."""
+    """Each item with the result of ``work``; the next is worked on in a thread meanwhile."""
     if len(items) == 1 or runtime.cores == 1:
         for item in items:
             yield item, work(item)
@@ -134,10 +135,10 @@ def ahead(
             yield item, result
 
 
-def spread(
+def parallel_map(
     work: Callable[[Item, Runtime], Result], items: Sequence[Item], runtime: Runtime
 ) -> Iterator[Result]:
-    """What ``work`` makes of each item, in order; several at once, on one thread each."""
+    """The results of ``work``, in order; several items at once, each on one thread."""
     if len(items) < 2 or runtime.cores == 1:
         return (work(item, runtime) for item in items)
     alone = replace(runtime, threads=1)
@@ -149,10 +150,10 @@ def _workers(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, "gencodec")
 
 
-class Windows:
+class LatentWindows:
     """The latents of each tile, from segments that are decoded when first needed.
 
-    A segment that a later tile will look into again is kept until then, and no longer.
+    A segment is kept until the last tile that needs it has been made.
 
     Arguments:
         shape: rows and columns of the grid.
@@ -169,7 +170,7 @@ class Windows:
         largest: int = SEGMENT,
     ) -> None:
         self.shape, self.decode, self.largest = shape, decode, largest
-        self.places = boxes(*shape, largest)
+        self.boxes = boxes(*shape, largest)
         self.needed = Counter(n for tile in cut for n in self._seen(tile))
         self.kept: dict[int, NDArray] = {}
 
@@ -182,7 +183,7 @@ class Windows:
         decoded = self.decode([number for number in numbers if number not in self.kept])
         window = None
         for number in numbers:
-            box = self.places[number]
+            box = self.boxes[number]
             part = self.kept.pop(number) if number in self.kept else next(decoded)
             if box == tile.outer:
                 window = part

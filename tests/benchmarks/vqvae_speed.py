@@ -19,7 +19,7 @@ from PIL import Image
 
 import gencodec
 from gencodec.codec import api, library
-from gencodec.codec.schemes.vqvae.prior import Field, priors
+from gencodec.codec.schemes.vqvae.prior import PriorState, load_priors
 
 PHOTO = Path(__file__).parent.parent / "data" / "cat.jpg"
 
@@ -49,7 +49,9 @@ def main() -> None:
         decode = fastest(lambda d=data: gencodec.decompress(d, **given))
         print(f"quality {quality:3g}: encode {encode:.2f} s, decode {decode:.2f} s")
 
-    field = Field(priors(library.default_pair("vqvae", options.model)[1]), [(32, 48)])
+    field = PriorState(
+        load_priors(library.default_pair("vqvae", options.model)[1].file), [(32, 48)]
+    )
     field.codes[:, field.everywhere] = 0
     wave = whole = 0.0
     for level in range(len(field.priors)):

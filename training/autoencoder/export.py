@@ -15,7 +15,12 @@ from ...codec import api
 from ...codec.entropy import Tables
 from ...codec.errors import InputError
 from ...codec.modelfile import ModelFile
-from ...codec.schemes.autoencoder.contract import RDO_LAMBDA, grid, magnitude_bits, rdoq_thresholds
+from ...codec.schemes.autoencoder.contract import (
+    RDO_LAMBDA,
+    checkerboard,
+    magnitude_bits,
+    rdoq_thresholds,
+)
 from ..data import Crops, Pixels
 from ..frequency_tables import gaussian_row, pack, to_frequencies
 from ..integer_export import ContextIndexInference, HyperIndexInference, layers
@@ -24,7 +29,7 @@ from ..sampled_crops import picture
 from .bias_correction import correct_bias
 from .inference_layout import ContextMeanInference, HyperMeanInference, SynthesisInference
 from .network import R_MAX, Z_MAX, Autoencoder
-from .quantizer import SKIPPED_ROWS, ROWS, width
+from .quantizer import ROWS, SKIPPED_ROWS, width
 from .restore import training_tables
 from .scale_folding import fold_activation_ranges
 from .task import AutoencoderTask
@@ -72,7 +77,7 @@ def export(
     y, z = torch.zeros(1, c.y, 8, 12), torch.zeros(1, c.z, 2, 3)
     pixels = torch.zeros(1, 128, 192, 3, dtype=torch.uint8)
     # Of a half of y, and which positions it has: see codec.schemes.halves.
-    both = grid(c.y, 8, 12)
+    both = checkerboard(c.y, 8, 12)
     halves = [torch.zeros(c.y // 2, 48) for _ in range(2)]  # one tensor twice would be one input
     features, exact_features = torch.zeros(1, 8, 12, c.mean), torch.zeros(1, c.index[1], 8, 12)
     places = {n: torch.from_numpy(getattr(both, n).copy()) for n in ("even", "odd", "place")}
@@ -293,7 +298,9 @@ def _counted(model: Autoencoder, crops: Crops, count: int) -> dict[str, np.ndarr
     tables["y_low"], tables["y_size"], tables["y_freq"] = pack(y_rows)
     tables["z_low"], tables["z_size"], tables["z_freq"] = pack(_z_rows(model, z_counts))
     choice = torch.softmax(model.z_prior_logits.table, 1).numpy()
-    tables["prior_index_freq"] = np.stack([to_frequencies(row, 2**16 - 1) for row in choice]).astype(np.int32)
+    tables["prior_index_freq"] = np.stack(
+        [to_frequencies(row, 2**16 - 1) for row in choice]
+    ).astype(np.int32)
     return tables
 
 

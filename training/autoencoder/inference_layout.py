@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from ..layers import GainTable
 from .int8_blocks import WEIGHT_STEPS, Int8Conv2d, InvertedResidual
 from .int8_export import (
-    Int8Matrix,
     Int8Block,
+    Int8Matrix,
     bias_of,
-    pixel_major,
-    uint8,
     constant,
+    pixel_major,
     quantize_linear,
+    uint8,
 )
 from .network import ContextMean, HyperMean, Synthesis
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .int8_blocks import (
-    POINTWISE_STEPS,
     INT8_STEPS,
+    POINTWISE_STEPS,
     UINT8_STEPS,
     WEIGHT_STEPS,
     Int8Conv2d,
@@ -24,14 +24,14 @@ from .int8_blocks import (
 )
 
 __all__ = [
-    "Int8Matrix",
     "Int8Block",
+    "Int8Matrix",
     "bias_of",
-    "pixel_major",
-    "uint8",
     "constant",
     "operator",
+    "pixel_major",
     "quantize_linear",
+    "uint8",
 ]
 
 ALL = slice(None)

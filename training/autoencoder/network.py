@@ -34,9 +34,9 @@ from torch.nn import functional as F
 
 from ..layers import (
     Block,
+    GainTable,
     IntConv2d,
     PreciseConv2d,
-    GainTable,
     cosine_basis,
     cosine_scaled,
     cosine_split,

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ...codec.schemes.autoencoder.contract import RDOQ_MAX, rdoq_thresholds
 from ..layers import round_ste
 
-__all__ = ["LOG_STEP", "SKIPPED_ROWS", "ROWS", "SIGMA_MIN", "Quantizer"]
+__all__ = ["LOG_STEP", "ROWS", "SIGMA_MIN", "SKIPPED_ROWS", "Quantizer"]
 
 SIGMA_MIN, SIGMA_MAX, ROWS = 0.10, 100.0, 64
 LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (ROWS - 1)

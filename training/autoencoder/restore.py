@@ -26,7 +26,6 @@ __all__ = [
     "read_model",
     "read_settings",
     "read_tensors",
-    "read_tensors",
     "stored",
     "training_tables",
     "unfold_unshuffle",

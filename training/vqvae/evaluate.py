@@ -5,11 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...codec import library
-from ...codec.schemes.tiling import Box, Span, boxes
-from ...codec.schemes.vqvae import codec as vqvae
-from ...codec.schemes.vqvae.prior import TOTAL, Field, priors
-from ...codec.session import Runtime
+from ...codec import api, library
 from ..data import Pixels
 
 __all__ = ["savings"]
@@ -22,22 +18,13 @@ def savings(pictures: list[Pixels], model: Path | None = None) -> dict:
         these very pictures (which a file could not even know); ``plain``, the bits of a code as a
         number; ``saved`` and ``saved_order0``, over all levels, in percent.
     """
-    encoder, decoder = library.default_pair("vqvae", model)
-    runtime = Runtime()
-    levels, codes = vqvae.codevectors(decoder).shape[:2]
+    _, decoder = library.default_pair("vqvae", model)
+    levels, codes = decoder.file.table("codevectors").shape[:2]
     counts, bits = np.zeros((levels, codes)), np.zeros(levels)
     for rgb in pictures:
-        z = vqvae.latent(rgb, encoder, decoder, runtime)
-        whole = Box(Span(0, z.shape[1]), Span(0, z.shape[2]))
-        for places in vqvae.batches(boxes(*z.shape[1:])):
-            field = Field(priors(decoder), [box.size for box in places])
-            parts = [z[:, *box.within(whole)] for box in places]
-            for level, found, frequencies, _ in vqvae.search(
-                field, parts, levels, encoder, decoder
-            ):
-                taken = frequencies[np.arange(found.size), found]
-                bits[level] -= np.log2(taken / TOTAL).sum()
-                np.add.at(counts[level], found, 1)
+        for level, (found, taken) in enumerate(api.code_bits(rgb, model=model)):
+            bits[level] += taken
+            np.add.at(counts[level], found, 1)
     each = bits / counts.sum(1)
     share = counts / counts.sum(1, keepdims=True)
     order0 = -(share * np.log2(np.where(share > 0, share, 1))).sum(1)

@@ -1,5 +1,6 @@
-"""What the two directions of the ``autoencoder`` scheme share for one picture.
+"""The entropy model of the ``autoencoder`` scheme: from decoded symbols to table rows and means.
 
+`CodingTables` belongs to a decoder, `EntropyModel` to one picture at one quality.
 ``training/autoencoder/network.py`` holds the networks and the references.
 """
 
@@ -13,120 +14,147 @@ from numpy.typing import NDArray
 
 from ...entropy import TOTAL, Tables
 from ...library import Model
+from ...modelfile import ModelFile
 from ...session import Runtime
 from ..quality import level_weights, quality_position
-from .checkerboard import Grid
+from .checkerboard import Checkerboard
 from .contract import EARLIER_RDO_LAMBDA, magnitude_bits, rdoq_thresholds
 
-__all__ = [
-    "Floats",
-    "Later",
-    "Places",
-    "Rows",
-    "Side",
-]
+__all__ = ["CodingTables", "EntropyModel", "Floats", "Indices", "Pending", "Rows", "coding_tables"]
 
-CHOICES_KEPT = 256  # qualities whose table for the choice of a prior is kept
+INDEX_TABLES_KEPT = 256  # qualities whose table of prior indices is kept
 HELPERS = 4  # threads for networks that run beside entropy coding, for all pictures at once
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.uint8]  # rows of the tables of y
-Places = NDArray[np.intp]  # of values in a half of y
-Later = Callable[[], list[NDArray]]
+Indices = NDArray[np.intp]  # into the anchors or the non-anchors of y
+Pending = Callable[[], list[NDArray]]  # waits for a network's outputs
 
 
-class Side:
-    """Tables, place on the quality ladder, networks."""
+class CodingTables:
+    """The frequency tables of a decoder.
 
-    def __init__(self, decoder: Model, quality: int, runtime: Runtime) -> None:
-        self.model, self.runtime = decoder, runtime
-        self.settings = decoder.file.settings
-        self.channels: int = self.settings["y"]
-        self.quiet: int = self.settings.get("quiet", 0)  # the last row that is not coded
-        self.mix = level_weights(
-            quality_position(self.settings["ladder"], quality), self.settings["rungs"]
-        )
-        self.tables = _tables(decoder)
-        self.choice = _choice(decoder, self.mix)
+    Attributes:
+        y, z: of the residuals of ``y``, and of ``z``: row ``prior * channels + channel``.
+        thresholds: of RDOQ, see `contract.rdoq_thresholds`.
+        z_bits: ``(priors, channels, 2 * z_max + 1)``, bits of each value of ``z``.
+    """
 
-    def on(self, runtime: Runtime) -> "Side":
+    def __init__(self, file: ModelFile) -> None:
+        settings = file.settings
+        self.y = _stored(file, "y", blocks=True)
+        self.z = _stored(file, "z")
+        rdo_lambda = settings.get("rdo_lambda", EARLIER_RDO_LAMBDA)
+        self.thresholds = rdoq_thresholds(magnitude_bits(self.y), rdo_lambda)
+        bits = _value_bits(self.z, settings["z_max"])
+        self.z_bits = bits.reshape(settings["z_priors"], settings["z"], -1)
+        self._index_frequencies = file.table("prior_index_freq").astype(np.int64)
+        self._index_tables: dict[bytes, Tables] = {}
+
+    def prior_index(self, weights: NDArray[np.int32]) -> Tables:
+        """The one-row table of the indices of priors of ``z``, at some weights of gain levels."""
+        name = weights.tobytes()
+        made = self._index_tables.get(name)
+        if made is None:
+            row = weights.astype(np.int64) @ self._index_frequencies // 256
+            row[np.argmax(row)] += 2**16 - 1 - row.sum()
+            made = Tables(np.array([0]), np.array([row.size + 1]), np.concatenate([row, [1]]))
+            if len(self._index_tables) >= INDEX_TABLES_KEPT:
+                self._index_tables.clear()
+            self._index_tables[name] = made
+        return made
+
+
+@cache
+def coding_tables(decoder: Model) -> CodingTables:
+    """The tables of a decoder, made once, whatever encoder it is used with."""
+    return CodingTables(decoder.file)
+
+
+class EntropyModel:
+    """Tables and networks for one picture at one quality.
+
+    Arguments:
+        quality: in hundredths.
+    """
+
+    def __init__(
+        self, decoder: Model, tables: CodingTables, quality: int, runtime: Runtime
+    ) -> None:
+        self.model, self.tables, self.runtime = decoder, tables, runtime
+        settings = decoder.file.settings
+        self.channels: int = settings["y"]
+        self.z_channels: int = settings["z"]
+        self.z_max: int = settings["z_max"]
+        self.residual_max: int = settings["residual_max"]
+        self.skipped: int = settings["skipped"]  # the last row that is not coded
+        position = quality_position(settings["quality_map"], quality)
+        weights = level_weights(position, settings["gain_levels"])
+        self.level_weights: Floats = weights.astype(np.float32)[None]  # (1, gain levels)
+        self.prior_index = tables.prior_index(weights)
+
+    def on(self, runtime: Runtime) -> "EntropyModel":
         """The same with its networks run elsewhere."""
         other = copy(self)
         other.runtime = runtime
         return other
 
     def run(self, role: str, **feeds: NDArray) -> list[NDArray]:
-        mix = self.mix.astype(np.float32)[None]
-        return self.model.run(role, self.runtime, mix=mix, **feeds)
+        """Runs one of the decoder's networks."""
+        return self.model.run(role, self.runtime, mix=self.level_weights, **feeds)
 
-    def hyper(self, z: NDArray[np.int32], grid: Grid) -> tuple[Rows, Later, Floats]:
-        """From ``z``: rows of pass 1, its mean with features for pass 2, and exact features."""
-        z32 = z.astype(np.float32)[None]
-        index, exact = self._half("hyper_index", grid, z=z32)
-        return index, self._later("hyper_mean", grid, z=z32), exact
+    def anchors(self, z: NDArray[np.int32], board: Checkerboard) -> tuple[Rows, Pending, Floats]:
+        """From ``z``: rows of the anchors, mean and float features, and exact features."""
+        feeds = {
+            "z": z.astype(np.float32)[None],
+            "even": board.hyper_even,
+            "odd": board.hyper_odd,
+        }
+        first, second, exact = self.run("hyper_index", **feeds)
+        rows = np.concatenate([first.ravel(), second.ravel()])
+        h, w = board.h, board.w
+        return rows, self._pending("hyper_mean", board, feeds), exact[:, :, :h, :w]
 
-    def second(
+    def non_anchors(
         self,
-        places: Places,
-        r1: NDArray[np.int32],
-        y1: Floats,
+        indices: Indices,
+        symbols: NDArray[np.int32],
+        anchors: Floats,
         exact: Floats,
         features: Floats,
-        grid: Grid,
-    ) -> tuple[Rows, Later]:
-        """Rows and mean of pass 2, from pass 1's residuals, those that are not zero."""
-        magnitude = np.zeros(y1.shape, np.float32)
-        magnitude[places] = np.minimum(np.abs(r1), self.settings["residual_max"])
-        (index,) = self._half("context_index", grid, magnitude=magnitude, features=exact)
-        return index, self._later("context_mean", grid, y1=y1, features=features)
+        board: Checkerboard,
+    ) -> tuple[Rows, Pending]:
+        """Rows and mean of the non-anchors.
 
-    def _half(self, role: str, grid: Grid, **feeds: NDArray) -> list[NDArray]:
-        """A network's outputs: of a half of ``y`` as a flat array, then features.
-
-        Inputs of ``y`` are flat arrays of pass 1.
+        Arguments:
+            indices, symbols: where the anchors' residuals are not zero, and what they are there.
+            anchors: their latents, a flat array.
+            exact, features: from ``z``, those of integers alone and those of the mean.
         """
-        second = role.startswith("context")
-        h, w = grid.h, grid.w
-        given = feeds.keys() & {"magnitude", "y1"}
-        if not self.settings.get("halves"):  # networks of the first kind see whole grids
-            for name in given:
-                feeds[name] = grid.join(feeds[name], np.zeros(grid.size, np.float32))[None]
-            whole, *features = self.run(role, **feeds)
-            half = grid.split(whole[0, :, :h, :w], second)
-            rows = half.astype(np.uint8) if role.endswith("index") else half
-            return [rows, *(part[:, :, :h, :w] for part in features)]
-        if second:
-            for name in given:
-                feeds[f"{name}_even"], feeds[f"{name}_odd"] = grid.parts(feeds.pop(name), 0)
-            feeds |= {"even": grid.even, "odd": grid.odd, "place": grid.place}
-        else:
-            feeds |= {"even": grid.hyper_even, "odd": grid.hyper_odd}
-        first, last, *features = self.run(role, **feeds)
-        half = np.concatenate([first.ravel(), last.ravel()])
-        if role.endswith("index"):
-            return [half, *(part[:, :, :h, :w] for part in features)]
-        return [half, *(part[:, :h, :w] for part in features)]  # channels last
+        magnitude = np.zeros(anchors.shape, np.float32)
+        magnitude[indices] = np.minimum(np.abs(symbols), self.residual_max)
+        even, odd = board.anchor_groups(magnitude)
+        cells = {"even": board.even, "odd": board.odd, "place": board.place}
+        feeds = {"magnitude_even": even, "magnitude_odd": odd, "features": exact, **cells}
+        first, second = self.run("context_index", **feeds)
+        even, odd = board.anchor_groups(anchors)
+        feeds = {"y1_even": even, "y1_odd": odd, "features": features, **cells}
+        pending = self._pending("context_mean", board, feeds)
+        return np.concatenate([first.ravel(), second.ravel()]), pending
 
-    def _later(self, role: str, grid: Grid, **feeds: NDArray) -> Later:
-        """A network's outputs when asked for; meanwhile, given threads, it runs beside the rest.
+    def _pending(self, role: str, board: Checkerboard, feeds: dict[str, NDArray]) -> Pending:
+        """A mean and its features when asked for; given threads, worked out meanwhile.
 
         The means are not needed before symbols have been decoded under rows that stand already.
         """
         if self.runtime.cores == 1:
-            return cache(lambda: self._half(role, grid, **feeds))
-        return _helpers().submit(self._half, role, grid, **feeds).result
+            return cache(lambda: self._mean(role, board, feeds))
+        return _helpers().submit(self._mean, role, board, feeds).result
 
-    def shifted(self, values: NDArray[np.int32], rows: Rows, places: Places) -> Floats:
-        """Residuals, those in some places of ``rows``, as they are added to the mean.
-
-        Models of the first kind move them a little towards zero, row by row; what is zero stays.
-        """
-        offsets = self.tables["offset"]  # (rows, 3): for 0, 1 and more
-        if offsets is None:
-            return values.astype(np.float32)
-        signed = np.concatenate([-offsets[:, :0:-1], offsets], 1)  # for -2, -1, 0, 1 and 2
-        moved = signed.ravel()[rows[places].astype(np.int32) * 5 + np.clip(values + 2, 0, 4)]
-        return values.astype(np.float32) - moved
+    def _mean(self, role: str, board: Checkerboard, feeds: dict[str, NDArray]) -> list[NDArray]:
+        first, second, *features = self.run(role, **feeds)
+        mean = np.concatenate([first.ravel(), second.ravel()])
+        return [mean, *(part[:, : board.h, : board.w] for part in features)]  # channels last
 
 
 @cache
@@ -134,46 +162,19 @@ def _helpers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(HELPERS, "gencodec")
 
 
-def _tables(decoder: Model) -> dict:
-    """The decoder's tables, made once a process."""
-    made = decoder.cache.get("tables")
-    if made is None:
-        file, made = decoder.file, {}
-        for name in ("y", "z"):
-            low, size, freq = (file.table(f"{name}_{part}") for part in ("low", "size", "freq"))
-            blocks = name == "y" and bool(file.settings.get("blocks"))
-            made[name] = Tables(low, size, freq, blocks=blocks)
-        moved = "tables/offset" in file.weights  # in models of the first kind
-        made["offset"] = file.table("offset").astype(np.float32) if moved else None
-        worth = file.settings.get("bit_worth", EARLIER_RDO_LAMBDA)
-        made["threshold"] = rdoq_thresholds(magnitude_bits(made["y"]), worth)
-        made["z_cost"] = _dense_cost(made["z"], decoder.file.settings["z_max"])
-        decoder.cache["tables"] = made  # whole: other threads may be waiting for it
-    return made
+def _stored(file: ModelFile, name: str, blocks: bool = False) -> Tables:
+    low, size, freq = (file.table(f"{name}_{part}") for part in ("low", "size", "freq"))
+    return Tables(low, size, freq, blocks=blocks)
 
 
-def _choice(decoder: Model, mix: NDArray[np.int32]) -> Tables:
-    """The table of the choice of a prior for ``z``: like all else mixed, by integers; kept."""
-    kept, name = decoder.cache.setdefault("choice", {}), mix.tobytes()
-    made = kept.get(name)
-    if made is None:
-        row = mix.astype(np.int64) @ decoder.file.table("bank").astype(np.int64) // 256
-        row[np.argmax(row)] += 2**16 - 1 - row.sum()
-        made = Tables(np.array([0]), np.array([row.size + 1]), np.concatenate([row, [1]]))
-        if len(kept) >= CHOICES_KEPT:
-            kept.clear()
-        kept[name] = made
-    return made
-
-
-def _dense_cost(tables: Tables, largest: int) -> Floats:
+def _value_bits(tables: Tables, largest: int) -> Floats:
     """Bits of each value ``-largest..largest`` in each row, for choosing a prior."""
     cost = np.empty((len(tables), 2 * largest + 1), np.float32)
     for row in range(len(tables)):
         bits = -np.log2(tables.row(row) / TOTAL)
-        place = np.arange(-largest, largest + 1) - tables.low[row]
-        distance = np.maximum(-place, place - (bits.size - 1) + 1)
-        inside = (place >= 0) & (place < bits.size - 1)
+        entry = np.arange(-largest, largest + 1) - tables.low[row]
+        distance = np.maximum(-entry, entry - (bits.size - 1) + 1)
+        inside = (entry >= 0) & (entry < bits.size - 1)
         outside = bits[-1] + 5 + np.floor(np.log2(np.maximum(distance, 1)))
-        cost[row] = np.where(inside, bits[np.clip(place, 0, bits.size - 1)], outside)
+        cost[row] = np.where(inside, bits[np.clip(entry, 0, bits.size - 1)], outside)
     return cost

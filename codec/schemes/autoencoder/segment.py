@@ -1,9 +1,10 @@
 """One entropy segment of the ``autoencoder`` scheme: latents <-> bytes.
 
-What a segment holds, in coding order: for each position of ``z`` the prior it was coded under,
-``z``, the first half of ``y``'s residuals (a checkerboard), the second half. Table rows come from
-exact integer networks fed with decoded integers; means are float and touch pixels alone. A
-residual whose row is among the quietest is not coded: it is zero on both sides.
+What a segment holds, in coding order: for each position of ``z`` the index of the prior that it is
+coded under, ``z``, the residuals of the anchors of ``y`` (see `checkerboard`), those of the
+non-anchors. Table rows come from exact integer networks fed with decoded integers; means are float
+and touch pixels alone. A residual of a row of the lowest scales is skipped: it is zero on both
+sides, and not coded.
 
 A segment stands alone: no network looks across its border, so segments can be decoded in any
 order.
@@ -22,21 +23,21 @@ from numpy.typing import NDArray
 from ...entropy import Decoder, Encoder
 from ...errors import FormatError
 from ...library import Model
-from .checkerboard import HYPER, grid
-from .entropy_model import Floats, Later, Rows, Side
+from .checkerboard import HYPER, checkerboard
+from .entropy_model import EntropyModel, Floats, Pending, Rows
 
-__all__ = ["decode_segment", "encode_segment"]
+__all__ = ["decode_segment", "encode_segment", "quantize"]
 
-RESIDUAL_MAX = 30_000  # what the escape code reaches comfortably
+RESIDUAL_MAX = 30_000  # well within reach of the escape code
 
-# Decoding holds the interpreter's lock. Threads that take it in turns, rather than piecemeal, get
-# out of step, and the networks of one run beside the decoding of another.
+# Decoding holds the interpreter's lock. Threads that take turns get out of step, so that the
+# networks of one run beside the decoding of another.
 TURN = Lock()
 
 
 @contextmanager
-def _turn(meanwhile: Later) -> Iterator[None]:
-    """Waits for `TURN`, with something done that is to be done anyway."""
+def _turn(meanwhile: Pending) -> Iterator[None]:
+    """Waits for `TURN`, and does meanwhile what has to be done anyway."""
     if not TURN.acquire(blocking=False):
         meanwhile()
         TURN.acquire()
@@ -46,95 +47,106 @@ def _turn(meanwhile: Later) -> Iterator[None]:
         TURN.release()
 
 
-def encode_segment(y: Floats, encoder: Model, side: Side) -> tuple[bytes, float]:
+def encode_segment(y: Floats, encoder: Model, entropy: EntropyModel) -> tuple[bytes, float]:
+    """The bytes of latents ``(channels, h, w)``, and their bits as the tables have it."""
     _, h, w = y.shape
-    tables, settings = side.tables, side.settings
+    tables, z_max = entropy.tables, entropy.z_max
     padded = np.pad(y, ((0, 0), (0, -h % HYPER), (0, -w % HYPER)), "edge")
-    mix = side.mix.astype(np.float32)[None]
-    (z_float,) = encoder.run("hyper_analysis", side.runtime, y=padded[None], mix=mix)
-    z = np.clip(np.floor(z_float[0] + 0.5), -settings["z_max"], settings["z_max"]).astype(np.int32)
-    choice = _choose_banks(z, side)
+    feeds = {"y": padded[None], "mix": entropy.level_weights}
+    (z_float,) = encoder.run("hyper_analysis", entropy.runtime, **feeds)
+    z = np.clip(np.floor(z_float[0] + 0.5), -z_max, z_max).astype(np.int32)
+    index = _choose_priors(z, entropy)
 
     coder = Encoder()
-    coder.put(choice.ravel(), np.zeros(choice.size, np.int32), side.choice)
-    coder.put(z.ravel(), _z_rows(choice, settings["z"]), tables["z"])
+    coder.put(index.ravel(), np.zeros(index.size, np.int32), entropy.prior_index)
+    coder.put(z.ravel(), _z_rows(index, entropy.z_channels), tables.z)
 
-    both = grid(side.channels, h, w)
-    index, later, exact = side.hyper(z, both)
-    residuals = []
-    for number in range(2):
-        places = np.flatnonzero(index > side.quiet)
-        rows = index[places]
-        mean, *features = later()
-        values = _quantise(both.split(y, number)[places] - mean[places], rows, side)
-        residuals.append(values)
-        if number == 0:
-            loud = np.flatnonzero(values != 0)
-            places, symbols = places[loud], values[loud]
-            mean[places] += side.shifted(symbols, rows, loud)
-            index, later = side.second(places, symbols, mean, exact, features[0], both)
-        coder.put(values, rows, tables["y"])
-    check = _checksum(choice.ravel(), z.ravel(), *residuals)
-    return check + coder.finish(), coder.bits
+    board = checkerboard(entropy.channels, h, w)
+    scales, pending, exact = entropy.anchors(z, board)
+    indices = np.flatnonzero(scales > entropy.skipped)
+    rows = scales[indices]
+    mean, features = pending()
+    residuals = board.anchors(y)[indices] - mean[indices]
+    first = quantize(residuals, rows, tables.thresholds)
+    coder.put(first, rows, tables.y)
+
+    nonzero = np.flatnonzero(first != 0)
+    indices, symbols = indices[nonzero], first[nonzero]
+    mean[indices] += symbols.astype(np.float32)  # the anchors' latents as decoded
+    scales, pending = entropy.non_anchors(indices, symbols, mean, exact, features, board)
+    indices = np.flatnonzero(scales > entropy.skipped)
+    rows = scales[indices]
+    (mean,) = pending()
+    residuals = board.non_anchors(y)[indices] - mean[indices]
+    second = quantize(residuals, rows, tables.thresholds)
+    coder.put(second, rows, tables.y)
+    return _checksum(index.ravel(), z.ravel(), first, second) + coder.finish(), coder.bits
 
 
-def _quantise(exact: Floats, rows: Rows, side: Side) -> NDArray[np.int32]:
-    """Residuals rounded, or one nearer to zero where that saves more bits than it costs."""
-    distance = np.minimum(np.abs(exact), RESIDUAL_MAX)
+def quantize(residuals: Floats, rows: Rows, thresholds: Floats) -> NDArray[np.int32]:
+    """Residuals rounded, or one nearer to zero where that saves more bits than it costs.
+
+    Arguments:
+        thresholds: see `contract.rdoq_thresholds`.
+    """
+    distance = np.minimum(np.abs(residuals), RESIDUAL_MAX)
     size = np.floor(distance + 0.5).astype(np.int32)
-    least = side.tables["threshold"]
-    place = rows.astype(np.int32) * least.shape[1] + np.minimum(size, least.shape[1] - 1)
-    size -= distance < least.ravel()[place]
-    return np.where(exact < 0, -size, size)
+    entry = rows.astype(np.int32) * thresholds.shape[1] + np.minimum(size, thresholds.shape[1] - 1)
+    size -= distance < thresholds.ravel()[entry]
+    return np.where(residuals < 0, -size, size)
 
 
-def decode_segment(data: bytes, h: int, w: int, side: Side) -> Floats:
+def decode_segment(data: bytes, h: int, w: int, entropy: EntropyModel) -> Floats:
     """``y`` of one segment, ``(channels, h, w)``."""
-    tables, settings = side.tables, side.settings
+    tables = entropy.tables
     if len(data) < 2:
         raise FormatError("The file is damaged: a segment is too short.")
     coder = Decoder(data[2:])
     hz, wz = -(-h // HYPER), -(-w // HYPER)
-    choice = coder.take(np.zeros(hz * wz, np.int32), side.choice)
-    if choice.size and (choice.min() < 0 or choice.max() >= settings["banks"]):
+    index = coder.take(np.zeros(hz * wz, np.int32), entropy.prior_index)
+    if index.size and (index.min() < 0 or index.max() >= len(tables.z_bits)):
         raise FormatError("The file is damaged: a segment names a prior that does not exist.")
-    z = coder.take(_z_rows(choice.reshape(hz, wz), settings["z"]), tables["z"])
-    if np.abs(z).max(initial=0) > settings["z_max"]:  # the exactness bounds rest on this
+    z = coder.take(_z_rows(index.reshape(hz, wz), entropy.z_channels), tables.z)
+    if np.abs(z).max(initial=0) > entropy.z_max:  # the exactness bounds rest on this
         raise FormatError("The file is damaged: a segment's symbols are out of range.")
 
-    both = grid(side.channels, h, w)
-    index, later, exact = side.hyper(z.reshape(-1, hz, wz), both)
-    residuals, halves = [], []
-    for number in range(2):
-        with _turn(later):
-            places = np.flatnonzero(index > side.quiet)
-            rows = index[places]
-            values, loud, symbols = coder.take_loud(rows, tables["y"])
-            places = places.take(loud)
-        residuals.append(values)
-        half, *features = later()
-        half[places] += side.shifted(symbols, rows, loud)
-        halves.append(half)
-        if number == 0:
-            index, later = side.second(places, symbols, half, exact, features[0], both)
+    board = checkerboard(entropy.channels, h, w)
+    scales, pending, exact = entropy.anchors(z.reshape(-1, hz, wz), board)
+    first, indices, symbols = _take(coder, scales, pending, entropy)
+    anchors, features = pending()
+    anchors[indices] += symbols.astype(np.float32)
+    scales, pending = entropy.non_anchors(indices, symbols, anchors, exact, features, board)
+    second, indices, symbols = _take(coder, scales, pending, entropy)
+    (non_anchors,) = pending()
+    non_anchors[indices] += symbols.astype(np.float32)
     coder.finish()
-    if _checksum(choice, z, *residuals) != data[:2]:
+    if _checksum(index, z, first, second) != data[:2]:
         raise FormatError("The file is damaged: the symbols of a segment do not match their check.")
-    return both.join(*halves)
+    return board.join(anchors, non_anchors)
 
 
-def _choose_banks(z: NDArray[np.int32], side: Side) -> NDArray[np.int32]:
+def _take(
+    coder: Decoder, scales: Rows, pending: Pending, entropy: EntropyModel
+) -> tuple[NDArray[np.int32], NDArray[np.intp], NDArray[np.int32]]:
+    """The residuals that are coded; and of all that are not zero the indices and values."""
+    with _turn(pending):
+        indices = np.flatnonzero(scales > entropy.skipped)
+        values, nonzero, symbols = coder.take_nonzero(scales[indices], entropy.tables.y)
+        return values, indices.take(nonzero), symbols
+
+
+def _choose_priors(z: NDArray[np.int32], entropy: EntropyModel) -> NDArray[np.int32]:
     """For each position of ``z`` the prior that codes it in the fewest bits, ``(hz, wz)``."""
-    channels, banks = side.settings["z"], side.settings["banks"]
-    cost = side.tables["z_cost"].reshape(banks, channels, -1)
-    place = (z + side.settings["z_max"])[None]
-    bits = np.take_along_axis(cost[:, :, :, None], place.reshape(1, channels, 1, -1), 2).sum((1, 2))
-    bits -= np.log2(side.choice.row(0)[:banks])[:, None]
+    cost = entropy.tables.z_bits
+    priors, channels = cost.shape[:2]
+    entry = (z + entropy.z_max).reshape(1, channels, 1, -1)
+    bits = np.take_along_axis(cost[:, :, :, None], entry, 2).sum((1, 2))
+    bits -= np.log2(entropy.prior_index.row(0)[:priors])[:, None]
     return np.argmin(bits, axis=0).reshape(z.shape[1:]).astype(np.int32)
 
 
-def _z_rows(choice: NDArray[np.int32], channels: int) -> NDArray[np.int32]:
-    rows = choice[None] * channels + np.arange(channels, dtype=np.int32)[:, None, None]
+def _z_rows(index: NDArray[np.int32], channels: int) -> NDArray[np.int32]:
+    rows = index[None] * channels + np.arange(channels, dtype=np.int32)[:, None, None]
     return rows.ravel().astype(np.int32)
 
 

@@ -7,7 +7,7 @@ never makes a pixel that does not exist, and never has to clip a pixel afterward
 decodes is transformed back, without loss, to the very numbers that were decoded. That is what
 makes saving again change nothing.
 
-A picture is halved by this step, rows first, then columns, level by level; the differences of
+A picture is split by this step, columns first, then rows, level by level; the details ``d`` of
 R, G and B of one pair are taken to ``y, cg, co`` by the same step (YCoCg-R), since the intervals
 of R, G and B are independent of each other.
 
@@ -16,12 +16,20 @@ References:
     compression" (the S-transform). Malvar and Sullivan 2003 (YCoCg-R).
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COLOURS", "colours", "join", "joined", "limits", "merge", "rgb", "split"]
+__all__ = [
+    "COLOURS",
+    "Interval",
+    "colours",
+    "detail_interval",
+    "limits",
+    "mean_interval",
+    "merge",
+    "rgb",
+    "split",
+]
 
 COLOURS = ("y", "cg", "co")
 PIXEL_MAX = 255
@@ -30,7 +38,7 @@ Ints = NDArray[np.int32]
 
 
 def split(x: Ints) -> tuple[Ints, Ints]:
-    """Halves the rows of ``(h, w, ...)``: means ``(ceil(h / 2), w, ...)``, and differences
+    """Splits pairs of rows of ``(h, w, ...)``: means ``(ceil(h / 2), w, ...)``, and details
     ``(h // 2, w, ...)``. A last row without partner is its own mean.
 
     Example:
@@ -78,17 +86,17 @@ def rgb(c: Ints) -> Ints:
     return np.stack([b + co, middle + cg, b], -1)
 
 
-Interval = tuple[Ints, Ints] | tuple[int, int]
+Interval = tuple[Ints | int, Ints | int]
 
 
-def join(mean: Ints, a: Interval, b: Interval) -> tuple[Ints, Ints]:
+def detail_interval(mean: Ints, a: Interval, b: Interval) -> tuple[Ints, Ints]:
     """Where ``d`` may lie, given the mean, if the pair lies in the intervals ``a`` and ``b``."""
     low = np.maximum(2 * (mean - b[1]), 2 * (a[0] - mean) - 1)
     high = np.minimum(2 * (mean - b[0]) + 1, 2 * (a[1] - mean))
     return low, high
 
 
-def joined(a: Interval, b: Interval) -> tuple[Any, Any]:
+def mean_interval(a: Interval, b: Interval) -> Interval:
     """Where the mean may lie."""
     return (a[0] + b[0]) >> 1, (a[1] + b[1]) >> 1
 
@@ -96,4 +104,4 @@ def joined(a: Interval, b: Interval) -> tuple[Any, Any]:
 def limits(mean: Ints) -> list[tuple[Ints, Ints]]:
     """Intervals of the differences of R, G and B, given their means ``(..., 3)``."""
     pixel = (0, PIXEL_MAX)
-    return [join(mean[..., i], pixel, pixel) for i in range(3)]
+    return [detail_interval(mean[..., i], pixel, pixel) for i in range(3)]

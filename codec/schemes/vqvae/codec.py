@@ -1,20 +1,21 @@
 """The ``vqvae`` scheme: pixels <-> vector-quantised codes under exact autoregressive priors.
 
 A segment holds the codes of the levels sent, level by level, each level in the order of its waves
-(see `pixelcnn`): by ``x + 2 y``, and within a wave by ``y``. How many levels are sent follows from
+(see `prior`): by ``x + 2 y``, and within a wave by ``y``. How many levels are sent follows from
 the file's quality alone. Each code is coded under the frequencies that the level's prior gives from
 the codes before it, in the same segment. Two bytes before the stream check the codes.
 
 The encoder chooses codes in the same order: of all codevectors the one whose squared distance plus
-the worth of its bits is least. That is its own affair; any codes would decode.
+the Lagrange multiplier times its bits is least. The format does not ask for that; any codes decode.
 
-``training/vqvae/network.py`` and ``pixelcnn.py`` hold the networks and the references.
+``training/vqvae/network.py`` and ``prior_network.py`` hold the networks and the references.
 """
 
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import pairwise
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,48 +23,27 @@ from numpy.typing import NDArray
 from ...entropy import Decoder, Encoder
 from ...errors import FormatError
 from ...library import Model
-from ...modelfile import ModelFile
 from ...session import Runtime
+from .. import segments as shared
+from ..model_pair import ModelPair
 from ..segments import (
-    STRIDE,
     Coded,
+    LatentWindows,
+    Pixels,
     Region,
-    Windows,
-    ahead,
+    Size,
     check_count,
     covering,
     crop,
     paste,
     positions,
-    segment_count,
-    segments_of,
+    prefetch,
 )
 from ..tiling import Box, Span, Tile, boxes, overlapping, tiles
-from .prior import TOTAL, Field, priors
+from .prior import TOTAL, Prior, PriorState, load_priors
 
-__all__ = [
-    "EXACT",
-    "NAME",
-    "STRIDE",
-    "WIRE_ID",
-    "batches",
-    "choose",
-    "codevectors",
-    "decode",
-    "encode",
-    "latent",
-    "levels_sent",
-    "pixels",
-    "search",
-    "segment_count",
-    "segments_of",
-    "steps",
-    "verify",
-    "waves",
-]
+__all__ = ["Codes", "Vqvae", "choose", "waves"]
 
-NAME, WIRE_ID = "vqvae", 3
-EXACT = False  # cannot be lossless, nor is saving again without loss
 TOGETHER = 9  # segments whose waves run together (a tile's): full matrices, little memory
 
 Floats = NDArray[np.float32]
@@ -72,168 +52,197 @@ Item = TypeVar("Item")
 Owners = list[tuple[int, slice]]  # which rows of a wave belong to which segment
 
 
-def encode(
-    rgb: NDArray[np.uint8], quality: int, encoder: Model, decoder: Model, runtime: Runtime
-) -> Coded:
-    """Compresses pixels ``(H, W, 3)`` at ``quality`` (hundredths, 0..10000)."""
-    levels = levels_sent(quality, decoder)
-    rows, columns = positions(rgb.shape[1], rgb.shape[0])
-    places = boxes(rows, columns)
-    segments, bits = [b""] * len(places), 0.0
-    cut = tiles(rows, columns, encoder.file.settings["halo"])
-    for tile, z in ahead(lambda tile: _analysis(rgb, tile, encoder, runtime), cut, runtime):
-        for numbers in batches(overlapping(rows, columns, tile.inner)):
-            field = Field(priors(decoder), [places[number].size for number in numbers])
-            parts = [z[:, *places[number].within(tile.inner)] for number in numbers]
-            coders = [Encoder() for _ in numbers]
-            for _, found, frequencies, owners in search(field, parts, levels, encoder, decoder):
-                for place, part in owners:
-                    coders[place].put_each(found[part], frequencies[part])
-            for place, (number, coder) in enumerate(zip(numbers, coders, strict=True)):
-                segments[number] = _checksum(field.segment(place, levels)) + coder.finish()
-                bits += coder.bits
-    return Coded(segments, bits)
+class Vqvae(ModelPair):
+    """Vector-quantised codes at several levels under PixelCNN priors; see `base.Scheme`.
 
-
-def search(
-    field: Field, latents: list[Floats], levels: int, encoder: Model, decoder: Model
-) -> Iterator[tuple[int, Codes, NDArray, Owners]]:
-    """Chooses the codes of a field for the latents ``(dims, rows, columns)`` of its segments.
-
-    Returns: wave by wave the level, the codes, their frequencies, and which part is of which
-        segment.
+    Attributes:
+        levels: the levels of a file at quality 100.
+        codevectors: the codebooks, ``(levels, codes, dims)``.
+        priors: one a level.
     """
-    worth: list[float] = encoder.file.settings["bit_worth"]
-    rest = np.zeros((field.codes.shape[1], latents[0].shape[0]), np.float32)
-    for place, z in zip(field.places, latents, strict=True):
-        rest[place] = z.reshape(z.shape[0], -1).T
-    for level in range(levels):
-        vectors = codevectors(decoder)[level]
-        for where, frequencies, owners in waves(field, level):
-            found = choose(rest[where], vectors, frequencies, worth[level])
-            field.codes[level, where] = found
-            rest[where] -= vectors[found]
-            yield level, found, frequencies, owners
+
+    name: ClassVar[str] = "vqvae"
+    wire_id: ClassVar[int] = 3
+    supports_lossless: ClassVar[bool] = False
+
+    def __init__(self, decoder: Model, encoder: Model | None = None) -> None:
+        super().__init__(decoder, encoder)
+        self.levels: int = decoder.file.settings["levels"]
+        self.codevectors: Floats
+        self.codevectors, self.priors = _decoder_tables(decoder)
+
+    def encode(self, rgb: Pixels, quality: int, runtime: Runtime) -> Coded:
+        """Compresses pixels ``(H, W, 3)`` at ``quality`` (hundredths, 0..10000)."""
+        levels = self.levels_sent(quality)
+        rows, columns = positions(rgb.shape[1], rgb.shape[0])
+        places = boxes(rows, columns)
+        segments, bits = [b""] * len(places), 0.0
+        cut = tiles(rows, columns, self.encoder.file.settings["halo"])
+        for tile, z in prefetch(lambda tile: self._analysis(rgb, tile, runtime), cut, runtime):
+            for numbers in batches(overlapping(rows, columns, tile.inner)):
+                state = PriorState(self.priors, [places[number].size for number in numbers])
+                parts = [z[:, *places[number].within(tile.inner)] for number in numbers]
+                coders = [Encoder() for _ in numbers]
+                for _, found, frequencies, owners in self.search(state, parts, levels):
+                    for place, part in owners:
+                        coders[place].put_each(found[part], frequencies[part])
+                for place, (number, coder) in enumerate(zip(numbers, coders, strict=True)):
+                    segments[number] = _checksum(state.segment(place, levels)) + coder.finish()
+                    bits += coder.bits
+        return Coded(segments, bits)
+
+    def search(
+        self, state: PriorState, latents: list[Floats], levels: int
+    ) -> Iterator[tuple[int, Codes, NDArray, Owners]]:
+        """Chooses the codes of some segments for their latents ``(dims, rows, columns)``.
+
+        Returns: wave by wave the level, the codes, their frequencies, and which part is of which
+            segment.
+        """
+        rdo_lambda: list[float] = self.encoder.file.settings["rdo_lambda"]
+        rest = np.zeros((state.codes.shape[1], latents[0].shape[0]), np.float32)
+        for place, z in zip(state.places, latents, strict=True):
+            rest[place] = z.reshape(z.shape[0], -1).T
+        for level in range(levels):
+            vectors = self.codevectors[level]
+            for where, frequencies, owners in waves(state, level):
+                found = choose(rest[where], vectors, frequencies, rdo_lambda[level])
+                state.codes[level, where] = found
+                rest[where] -= vectors[found]
+                yield level, found, frequencies, owners
+
+    def decode(
+        self,
+        segments: list[bytes],
+        size: Size,
+        quality: int,
+        runtime: Runtime,
+        region: Region | None = None,
+    ) -> Pixels:
+        """Pixels of what `encode` wrote, or of a region of it; see `base.Scheme.decode`."""
+        levels = self.levels_sent(quality)
+        rows, columns = check_count(segments, size)
+        x, y, w, h = region or (0, 0, *size)
+        rgb = np.empty((h, w, 3), np.uint8)
+        cut = tiles(rows, columns, self.decoder.file.settings["halo"], covering((x, y, w, h)))
+        places = boxes(rows, columns)
+
+        def decoded(numbers: list[int]) -> Iterator[Codes]:
+            return self.decode_codes(segments, places, numbers, levels)
+
+        windows = LatentWindows((rows, columns), cut, decoded)
+        for tile, codes in prefetch(windows.window, cut, runtime):
+            paste(self._synthesis(codes, runtime), tile, rgb, x, y)
+        return rgb
+
+    def verify(self, segments: list[bytes], size: Size, quality: int, runtime: Runtime) -> None:
+        """Decodes the codes of every segment and checks them, without making pixels."""
+        places = boxes(*check_count(segments, size))
+        levels = self.levels_sent(quality)
+        for _ in self.decode_codes(segments, places, range(len(places)), levels):
+            pass
+
+    def segments_of(self, size: Size, region: Region) -> list[int]:
+        """The numbers of the segments that `decode` needs for a region."""
+        return shared.segments_of(size, region, self.decoder.file.settings["halo"])
+
+    def segment_count(self, size: Size) -> int:
+        """The number of segments of a picture."""
+        return shared.segment_count(size)
+
+    def quality_steps(self) -> tuple[float, ...]:
+        """The qualities from which a file holds one more level."""
+        return tuple(100 * level / self.levels for level in range(self.levels))
+
+    def levels_sent(self, quality: int) -> int:
+        """How many levels a file of that quality (hundredths) holds: equal parts of the scale."""
+        return min(self.levels, 1 + quality * self.levels // 10_000)
+
+    def code_bits(self, rgb: Pixels, runtime: Runtime) -> list[tuple[Codes, float]]:
+        """Of each level the codes that a file at quality 100 holds for a picture ``(H, W, 3)``, in
+        the order in which they are coded, and their bits under the prior."""
+        z = self.latent(rgb, runtime)
+        whole = Box(Span(0, z.shape[1]), Span(0, z.shape[2]))
+        codes: list[list[Codes]] = [[] for _ in range(self.levels)]
+        bits = [0.0] * self.levels
+        for places in batches(boxes(*z.shape[1:])):
+            state = PriorState(self.priors, [box.size for box in places])
+            parts = [z[:, *box.within(whole)] for box in places]
+            for level, found, frequencies, _ in self.search(state, parts, self.levels):
+                taken = frequencies[np.arange(found.size), found]
+                bits[level] -= float(np.log2(taken / TOTAL).sum())
+                codes[level].append(found)
+        return [(np.concatenate(part), each) for part, each in zip(codes, bits, strict=True)]
+
+    def pixels(self, codes: Codes, size: Size, runtime: Runtime) -> Pixels:
+        """The picture of codes ``(levels, rows, columns)``, tile by tile."""
+        rgb = np.empty((size[1], size[0], 3), np.uint8)
+        whole = _whole(size)
+        for tile in tiles(*whole.size, self.decoder.file.settings["halo"]):
+            seen = codes[:, *tile.outer.within(whole)]
+            paste(self._synthesis(seen, runtime), tile, rgb, 0, 0)
+        return rgb
+
+    def latent(self, rgb: Pixels, runtime: Runtime) -> Floats:
+        """The latent ``(dims, rows, columns)`` of the whole picture, tile by tile."""
+        whole = _whole((rgb.shape[1], rgb.shape[0]))
+        z = np.empty((self.codevectors.shape[2], *whole.size), np.float32)
+        for tile in tiles(*whole.size, self.encoder.file.settings["halo"]):
+            z[:, *tile.inner.within(whole)] = self._analysis(rgb, tile, runtime)
+        return z
+
+    def decode_codes(
+        self, segments: list[bytes], places: list[Box], numbers: Sequence[int], levels: int
+    ) -> Iterator[Codes]:
+        """Codes ``(levels, h, w)`` of the segments of some numbers, checked."""
+        for batch in batches(numbers):
+            if any(len(segments[number]) < 2 for number in batch):
+                raise FormatError("The file is damaged: a segment is too short.")
+            state = PriorState(self.priors, [places[number].size for number in batch])
+            coders = [Decoder(segments[number][2:]) for number in batch]
+            for level in range(levels):
+                for where, frequencies, owners in waves(state, level):
+                    for place, part in owners:
+                        found = coders[place].take_each(frequencies[part])
+                        state.codes[level, where[part]] = found
+            for place, number in enumerate(batch):
+                coders[place].finish()
+                codes = state.segment(place, levels)
+                if _checksum(codes) != segments[number][:2]:
+                    raise FormatError(
+                        "The file is damaged: the codes of a segment do not match their check."
+                    )
+                yield codes
+
+    def _analysis(self, rgb: Pixels, tile: Tile, runtime: Runtime) -> Floats:
+        """The latent of a tile, ``(dims, h, w)``."""
+        (z,) = self.encoder.run("analysis", runtime, x=crop(rgb, tile.outer)[None])
+        return z[0][:, *tile.inner.within(tile.outer)]
+
+    def _synthesis(self, codes: Codes, runtime: Runtime) -> Pixels:
+        """Pixels of codes ``(levels, h, w)``, all at once."""
+        vectors = self.codevectors
+        sent = np.zeros((1, len(vectors)), np.float32)
+        sent[0, len(codes) - 1] = 1
+        z = np.zeros((*codes.shape[1:], vectors.shape[2]), np.float32)
+        for book, level in zip(vectors, codes, strict=False):  # of the books those that were sent
+            z += book[level]
+        (x,) = self.decoder.run("synthesis", runtime, z=z.transpose(2, 0, 1)[None], sent=sent)
+        return x[0]
 
 
-def choose(rest: Floats, vectors: Floats, frequencies: NDArray, worth: float) -> Codes:
-    """For each row of ``rest`` the code of least squared distance plus ``worth`` times its bits."""
+@cache
+def _decoder_tables(decoder: Model) -> tuple[Floats, list[Prior]]:
+    """Codebooks and priors, made once, whatever encoder the decoder is used with."""
+    file = decoder.file
+    return file.table("codevectors").astype(np.float32), load_priors(file)
+
+
+def choose(rest: Floats, vectors: Floats, frequencies: NDArray, rdo_lambda: float) -> Codes:
+    """For each row of ``rest`` the code of least squared distance plus multiplied bits."""
     cost = (vectors * vectors).sum(1) - 2 * (rest @ vectors.T)
-    cost -= worth * np.log2(frequencies / TOTAL)
+    cost -= rdo_lambda * np.log2(frequencies / TOTAL)
     return cost.argmin(1).astype(np.int32)
-
-
-def decode(
-    segments: list[bytes],
-    width: int,
-    height: int,
-    quality: int,
-    decoder: Model,
-    runtime: Runtime,
-    region: Region | None = None,
-) -> NDArray[np.uint8]:
-    """Pixels ``(height, width, 3)`` of what `encode` wrote, or of a region of it.
-
-    Arguments:
-        region: x, y, width and height in pixels, inside the picture; of the segments only those
-            that `segments_of` names are looked at.
-
-    Raises:
-        FormatError: a segment is missing or damaged.
-    """
-    levels = levels_sent(quality, decoder)
-    rows, columns = check_count(segments, width, height)
-    x, y, w, h = region or (0, 0, width, height)
-    rgb = np.empty((h, w, 3), np.uint8)
-    cut = tiles(rows, columns, decoder.file.settings["halo"], covering((x, y, w, h)))
-    places = boxes(rows, columns)
-
-    def decoded(numbers: list[int]) -> Iterator[Codes]:
-        return _decoded(segments, places, numbers, levels, decoder)
-
-    windows = Windows((rows, columns), cut, decoded)
-    for tile, codes in ahead(windows.window, cut, runtime):
-        paste(_synthesis(codes, decoder, runtime), tile, rgb, x, y)
-    return rgb
-
-
-def verify(
-    segments: list[bytes],
-    width: int,
-    height: int,
-    quality: int,
-    decoder: Model,
-    runtime: Runtime,
-) -> None:
-    """Decodes the codes of every segment and checks them, without making pixels."""
-    places = boxes(*check_count(segments, width, height))
-    levels = levels_sent(quality, decoder)
-    for _ in _decoded(segments, places, range(len(places)), levels, decoder):
-        pass
-
-
-def levels_sent(quality: int, decoder: Model) -> int:
-    """How many levels a file of that quality (hundredths) holds: equal parts of the scale."""
-    levels: int = decoder.file.settings["levels"]
-    return min(levels, 1 + quality * levels // 10_000)
-
-
-def steps(model: ModelFile) -> tuple[float, ...]:
-    """The qualities from which a file of this model holds one more level."""
-    levels: int = model.settings["levels"]
-    return tuple(100 * level / levels for level in range(levels))
-
-
-def pixels(
-    codes: Codes, width: int, height: int, decoder: Model, runtime: Runtime
-) -> NDArray[np.uint8]:
-    """The picture of codes ``(levels, rows, columns)``, tile by tile."""
-    rgb = np.empty((height, width, 3), np.uint8)
-    whole = _whole(width, height)
-    for tile in tiles(*whole.size, decoder.file.settings["halo"]):
-        seen = codes[:, *tile.outer.within(whole)]
-        paste(_synthesis(seen, decoder, runtime), tile, rgb, 0, 0)
-    return rgb
-
-
-def codevectors(decoder: Model) -> Floats:
-    """The codebooks, ``(levels, codes, dims)``."""
-    made = decoder.cache.get("codevectors")
-    if made is None:
-        made = decoder.cache["codevectors"] = decoder.file.table("codevectors").astype(np.float32)
-    return made
-
-
-def latent(rgb: NDArray[np.uint8], encoder: Model, decoder: Model, runtime: Runtime) -> Floats:
-    """The latent ``(dims, rows, columns)`` of the whole picture, tile by tile."""
-    whole = _whole(rgb.shape[1], rgb.shape[0])
-    z = np.empty((codevectors(decoder).shape[2], *whole.size), np.float32)
-    for tile in tiles(*whole.size, encoder.file.settings["halo"]):
-        z[:, *tile.inner.within(whole)] = _analysis(rgb, tile, encoder, runtime)
-    return z
-
-
-def _whole(width: int, height: int) -> Box:
-    rows, columns = positions(width, height)
-    return Box(Span(0, rows), Span(0, columns))
-
-
-def _analysis(rgb: NDArray[np.uint8], tile: Tile, encoder: Model, runtime: Runtime) -> Floats:
-    """The latent of a tile, ``(dims, h, w)``."""
-    (z,) = encoder.run("analysis", runtime, x=crop(rgb, tile.outer)[None])
-    return z[0][:, *tile.inner.within(tile.outer)]
-
-
-def _synthesis(codes: Codes, decoder: Model, runtime: Runtime) -> NDArray[np.uint8]:
-    """Pixels of codes ``(levels, h, w)``, all at once."""
-    vectors = codevectors(decoder)
-    sent = np.zeros((1, len(vectors)), np.float32)
-    sent[0, len(codes) - 1] = 1
-    z = np.zeros((*codes.shape[1:], vectors.shape[2]), np.float32)
-    for book, level in zip(vectors, codes, strict=False):  # of the books those that were sent
-        z += book[level]
-    (x,) = decoder.run("synthesis", runtime, z=z.transpose(2, 0, 1)[None], sent=sent)
-    return x[0]
 
 
 def batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
@@ -242,41 +251,18 @@ def batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         yield items[start : start + TOGETHER]
 
 
-def waves(field: Field, level: int) -> Iterator[tuple[NDArray, NDArray, Owners]]:
+def waves(state: PriorState, level: int) -> Iterator[tuple[NDArray, NDArray, Owners]]:
     """Wave by wave: positions, their frequencies, and which part belongs to which segment."""
-    field.begin(level)
-    for where, owners in field.waves():
+    state.begin(level)
+    for where, owners in state.waves():
         cuts = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(owners)]
         parts = [(int(owners[start]), slice(start, end)) for start, end in pairwise(cuts)]
-        yield where, field.frequencies(where), parts
+        yield where, state.frequencies(where), parts
 
 
-def _decoded(
-    segments: list[bytes],
-    places: list[Box],
-    numbers: Sequence[int],
-    levels: int,
-    decoder: Model,
-) -> Iterator[Codes]:
-    """Codes ``(levels, h, w)`` of the segments of some numbers, checked."""
-    for batch in batches(numbers):
-        if any(len(segments[number]) < 2 for number in batch):
-            raise FormatError("The file is damaged: a segment is too short.")
-        field = Field(priors(decoder), [places[number].size for number in batch])
-        coders = [Decoder(segments[number][2:]) for number in batch]
-        for level in range(levels):
-            for where, frequencies, owners in waves(field, level):
-                for place, part in owners:
-                    found = coders[place].take_each(frequencies[part])
-                    field.codes[level, where[part]] = found
-        for place, number in enumerate(batch):
-            coders[place].finish()
-            codes = field.segment(place, levels)
-            if _checksum(codes) != segments[number][:2]:
-                raise FormatError(
-                    "The file is damaged: the codes of a segment do not match their check."
-                )
-            yield codes
+def _whole(size: Size) -> Box:
+    rows, columns = positions(*size)
+    return Box(Span(0, rows), Span(0, columns))
 
 
 def _checksum(codes: Codes) -> bytes:

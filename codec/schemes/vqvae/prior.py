@@ -6,7 +6,7 @@ reader lose each other. Here every value is an integer held in float32 whose sum
 tanh and sigmoid are look-up tables, and so is the exponential of the softmax, whose quotients are
 of 64-bit integers.
 
-A `Field` holds the codes of some segments and what each layer gave so far. `Field.frequencies`
+A `PriorState` holds the codes of some segments and what each layer gave so far; its `frequencies`
 works out the probabilities at some positions, layer by layer, from what is known around them. A
 decoder asks for a *wave* at a time, all positions of equal ``x + 2 y`` of all segments: the masks
 let a position see only offsets with ``dx + 2 dy < 0``, so a wave depends on earlier waves alone.
@@ -21,10 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...library import Model
+from ...modelfile import ModelFile
 from .contract import GATE_MAX, LOGIT_MAX, STATE_MAX, TOTAL, taps
 
-__all__ = ["Field", "Prior", "priors"]
+__all__ = ["Prior", "PriorState", "load_priors"]
 
 CHUNK = 4096  # positions at a time where a layer is worked out everywhere
 MARGIN = 2  # positions around a segment that taps may reach
@@ -60,8 +60,8 @@ class Prior:
         ModelError: a table is missing.
     """
 
-    def __init__(self, decoder: Model, level: int) -> None:
-        file, name = decoder.file, f"prior{level}"
+    def __init__(self, file: ModelFile, level: int) -> None:
+        name = f"prior{level}"
         described = {layer["weight"]: layer for layer in file.about["exact"][name]}
 
         def layer(part: str, low: int, high: int) -> Layer:
@@ -94,12 +94,12 @@ class Prior:
         self.width = self.hidden.weight.shape[1]
 
     def gate(self, x: Floats) -> Floats:
-        """Half of the columns through tanh times the other half through a sigmoid."""
+        """The first ``width`` columns through tanh times the others through a sigmoid."""
         place = x.astype(np.int32)
         place += GATE_MAX
-        half = self.width
-        product = self.tanh.take(place[:, :half])
-        product *= self.sigmoid.take(place[:, half:])
+        width = self.width
+        product = self.tanh.take(place[:, :width])
+        product *= self.sigmoid.take(place[:, width:])
         product *= np.float32(1 / (GATE_MAX + 1))
         product += np.float32(0.5)
         return np.floor(product, out=product)
@@ -118,16 +118,12 @@ class Prior:
         return mass
 
 
-def priors(decoder: Model) -> list[Prior]:
-    """All levels' priors, made once a process."""
-    made = decoder.cache.get("priors")
-    if made is None:
-        levels = range(decoder.file.settings["levels"])
-        made = decoder.cache["priors"] = [Prior(decoder, level) for level in levels]
-    return made
+def load_priors(file: ModelFile) -> list[Prior]:
+    """The priors of all levels of a decoder."""
+    return [Prior(file, level) for level in range(file.settings["levels"])]
 
 
-class Field:
+class PriorState:
     """The codes of some segments, and what the priors' layers gave so far.
 
     Segments lie in frames of one size, one after another, in flat arrays; a position is a place

@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ... import library
 from ...errors import InputError
 from ...image.pixels import load
-from ...library import Model
 from ...session import Runtime
-from . import codec as vqvae
-from .prior import TOTAL, Field, priors
+from ..segments import STRIDE, positions
+from .codec import Codes, Vqvae, waves
+from .prior import TOTAL, PriorState
 
 __all__ = ["complete", "sample"]
 
@@ -31,7 +30,6 @@ LARGEST = 2**22  # pixels of one picture
 TOGETHER = 4  # pictures drawn at a time
 KEPT, DRAWN = 0, 1  # kinds of randomness, so that a completion is not a sample's twin
 
-Codes = NDArray[np.int32]
 Progress = Callable[[float], None]
 
 
@@ -63,16 +61,16 @@ def sample(
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise InputError(f"The number of pictures to draw must be at least 1, not {count!r}.")
     width, height = _checked(size, seed, temperature)
-    decoder = library.default_pair("vqvae", model)[1]
+    codec = Vqvae.open(model)
     runtime = Runtime(device, threads)
-    shape = (-(-height // vqvae.STRIDE), -(-width // vqvae.STRIDE))
+    shape = positions(width, height)
     pictures = []
     for start in range(0, count, TOGETHER):
         numbers = range(start, min(count, start + TOGETHER))
-        draws = [_numbers([DRAWN, seed, number], decoder, shape) for number in numbers]
+        draws = [_numbers([DRAWN, seed, number], codec, shape) for number in numbers]
         part = _part(progress, start / count, len(numbers) / count)
-        for codes in _draw(decoder, draws, temperature, part):
-            rgb = vqvae.pixels(codes, width, height, decoder, runtime)
+        for codes in _draw(codec, draws, temperature, part):
+            rgb = codec.pixels(codes, (width, height), runtime)
             pictures.append(Image.fromarray(rgb))
     return pictures
 
@@ -107,27 +105,27 @@ def complete(
     columns, rows = _whole_blocks(keep[0], width), _whole_blocks(keep[1], height)
     if rows < 1 or columns < 1:
         raise InputError(
-            f"Of {keep[0]}x{keep[1]} pixels no whole block of {vqvae.STRIDE} is kept; keep more."
+            f"Of {keep[0]}x{keep[1]} pixels no whole block of {STRIDE} is kept; keep more."
         )
-    encoder, decoder = library.default_pair("vqvae", model)
+    codec = Vqvae.open(model)
     runtime = Runtime(device, threads)
     # Cut first: the network would else see what it is to guess.
-    seen = picture.rgb[: rows * vqvae.STRIDE, : columns * vqvae.STRIDE]
-    z = vqvae.latent(np.ascontiguousarray(seen), encoder, decoder, runtime)
-    levels: int = decoder.file.settings["levels"]
-    field = Field(priors(decoder), [(rows, columns)])
-    for _ in vqvae.search(field, [z], levels, encoder, decoder):
+    seen = picture.rgb[: rows * STRIDE, : columns * STRIDE]
+    z = codec.latent(np.ascontiguousarray(seen), runtime)
+    levels = codec.levels
+    state = PriorState(codec.priors, [(rows, columns)])
+    for _ in codec.search(state, [z], levels):
         pass
-    shape = (-(-height // vqvae.STRIDE), -(-width // vqvae.STRIDE))
+    shape = positions(width, height)
     kept = np.full((levels, *shape), -1, np.int32)
-    kept[:, :rows, :columns] = field.segment(0, levels)
-    numbers = _numbers([KEPT, seed], decoder, shape)
-    (codes,) = _draw(decoder, [numbers], temperature, _part(progress, 0, 1), kept)
-    return Image.fromarray(vqvae.pixels(codes, width, height, decoder, runtime))
+    kept[:, :rows, :columns] = state.segment(0, levels)
+    numbers = _numbers([KEPT, seed], codec, shape)
+    (codes,) = _draw(codec, [numbers], temperature, _part(progress, 0, 1), kept)
+    return Image.fromarray(codec.pixels(codes, (width, height), runtime))
 
 
 def _draw(
-    decoder: Model,
+    codec: Vqvae,
     draws: list[NDArray[np.int64]],
     temperature: float,
     progress: Progress,
@@ -140,23 +138,23 @@ def _draw(
         kept: of a single picture the codes that stand, -1 where one is to be drawn.
     """
     levels = len(draws[0])
-    field = Field(priors(decoder), [(numbers.shape[1], numbers.shape[2]) for numbers in draws])
-    flat = np.zeros((levels, field.codes.shape[1]), np.int64)
+    state = PriorState(codec.priors, [(numbers.shape[1], numbers.shape[2]) for numbers in draws])
+    flat = np.zeros((levels, state.codes.shape[1]), np.int64)
     fixed = np.full(flat.shape, -1, np.int32)
-    for place, numbers in zip(field.places, draws, strict=True):
+    for place, numbers in zip(state.places, draws, strict=True):
         flat[:, place] = numbers.reshape(levels, -1)
         if kept is not None:
             fixed[:, place] = kept.reshape(levels, -1)
-    done, total = 0, levels * len(field.everywhere)
+    done, total = 0, levels * len(state.everywhere)
     for level in range(levels):
-        for positions, frequencies, _ in vqvae.waves(field, level):
+        for where, frequencies, _ in waves(state, level):
             tempered = frequencies if temperature == 1 else _temper(frequencies, temperature)
-            found = _pick(tempered, flat[level, positions])
-            stands = fixed[level, positions]
-            field.codes[level, positions] = np.where(stands < 0, found, stands)
-            done += len(positions)
+            found = _pick(tempered, flat[level, where])
+            stands = fixed[level, where]
+            state.codes[level, where] = np.where(stands < 0, found, stands)
+            done += len(where)
             progress(done / total)
-    return [field.segment(number, levels) for number in range(len(draws))]
+    return [state.segment(number, levels) for number in range(len(draws))]
 
 
 def _pick(frequencies: NDArray[np.int64], numbers: NDArray[np.int64]) -> Codes:
@@ -171,9 +169,8 @@ def _temper(frequencies: NDArray[np.int64], temperature: float) -> NDArray[np.in
     return np.floor(TOTAL * (frequencies / most) ** (1 / temperature)).astype(np.int64)
 
 
-def _numbers(seed: list[int], decoder: Model, shape: tuple[int, int]) -> NDArray[np.int64]:
-    levels: int = decoder.file.settings["levels"]
-    return np.random.default_rng(seed).integers(0, TOTAL, (levels, *shape))
+def _numbers(seed: list[int], codec: Vqvae, shape: tuple[int, int]) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(0, TOTAL, (codec.levels, *shape))
 
 
 def _checked(size: tuple[int, int], seed: int, temperature: float) -> tuple[int, int]:
@@ -191,7 +188,7 @@ def _checked(size: tuple[int, int], seed: int, temperature: float) -> tuple[int,
 
 def _whole_blocks(kept: int, side: int) -> int:
     """Blocks of a side of which all that is in the picture is kept."""
-    return -(-side // vqvae.STRIDE) if kept >= side else kept // vqvae.STRIDE
+    return -(-side // STRIDE) if kept >= side else kept // STRIDE
 
 
 def _part(progress: Progress | None, start: float, share: float) -> Progress:

@@ -1,0 +1,54 @@
+"""The part of a codec that finds its models: made once for a decoder and encoder, and kept."""
+
+from os import PathLike
+from threading import Lock
+from typing import ClassVar, Self
+
+from .. import library
+from ..library import Model
+
+__all__ = ["ModelPair"]
+
+_LOCK = Lock()
+_MADE: dict[tuple[type, Model, Model], "ModelPair"] = {}
+
+
+class ModelPair:
+    """Base of the codecs that have models.
+
+    Arguments:
+        decoder: the model that files name.
+        encoder: the model that writing takes; the decoder itself where it has all that it takes,
+            and where only reading is asked for.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, decoder: Model, encoder: Model | None = None) -> None:
+        self.decoder, self.encoder = decoder, encoder or decoder
+
+    @classmethod
+    def open(cls, model: str | PathLike[str] | None = None, tune: str | None = None) -> Self:
+        """To write and read files; see `base.Scheme.open`."""
+        encoder, decoder = library.default_pair(cls.name, model, tune)
+        return cls._of(decoder, encoder)
+
+    @classmethod
+    def open_decoder(cls, digest: bytes, model: str | PathLike[str] | None = None) -> Self:
+        """To read files; see `base.Scheme.open_decoder`."""
+        decoder = library.decoder_for(cls.name, digest, model)
+        return cls._of(decoder, decoder)
+
+    @classmethod
+    def _of(cls, decoder: Model, encoder: Model) -> Self:
+        with _LOCK:  # or two threads would make its tables twice
+            made = _MADE.get((cls, decoder, encoder))
+            if made is None:
+                made = _MADE[cls, decoder, encoder] = cls(decoder, encoder)
+        assert isinstance(made, cls)
+        return made
+
+    @property
+    def digest(self) -> bytes:
+        """The 8 bytes by which a file names the decoder."""
+        return self.decoder.file.digest
