@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from gencodec.codec import api, denoiser
 from gencodec.codec.errors import InputError
 from gencodec.training import export, noise, train
-from gencodec.training.autoencoder.restore import read_tensors
 from gencodec.training.denoiser import evaluate as evaluate_denoiser
 from gencodec.training.denoiser.network import BLIND, STEP, Denoiser, DenoiserConfig
+from gencodec.training.denoiser.restore import read_tensors
 
 TINY = {"net.widths": "8,12,16,16", "net.blocks": "1,0,1,1,0,0,1", "net.estimator": "8,8,8"}
 SHORT = {"steps": "12", "batch": "4", "crop": "64", "late_crop": "64", "warmup_steps": "3"}

@@ -450,7 +450,7 @@ def test_wrong_settings_and_folders_are_named(folder: Path, tmp_path: Path) -> N
 
 def test_shuffles_become_strides() -> None:
     """The same sums, without a transposition, and weights that come back as they were."""
-    from gencodec.training.autoencoder.restore import unfold_unshuffle
+    from gencodec.training.onnx_reader import unfold_unshuffle
     from gencodec.training.onnx_writer import fold_unshuffle
 
     nn = torch.nn

@@ -9,7 +9,8 @@ from PIL import Image
 
 from gencodec.codec import api, library
 from gencodec.codec.errors import InputError
-from gencodec.codec.schemes.vqvae.prior import LOGIT_UNIT, TOTAL, UNIT, PriorState, load_priors
+from gencodec.codec.schemes.vqvae.contract import LOGIT_UNIT, TOTAL, UNIT
+from gencodec.codec.schemes.vqvae.prior import PriorState, load_priors
 from gencodec.codec.session import Runtime
 
 torch = pytest.importorskip("torch", reason="torch is not installed")

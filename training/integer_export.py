@@ -8,14 +8,13 @@ from torch import Tensor, nn
 
 from ..codec.errors import InputError
 from ..codec.modelfile import MAX_EXACT_INT
-from .autoencoder.int8_export import operator, quantize_linear, uint8
-from .autoencoder.network import ContextIndex, HyperIndex
 from .layers import IntConv2d
+from .onnx_operators import operator, quantize_linear, uint8
 
-__all__ = ["ContextIndexInference", "HyperIndexInference", "exact", "layers"]
+__all__ = ["FrozenIntConv2d", "exact", "layers"]
 
 
-class _Frozen(nn.Module):
+class FrozenIntConv2d(nn.Module):
     """An `IntConv2d` with its integers worked out, and without what only gradients need.
 
     Weights and offsets are divided by ``2**shift`` in front of the sum and not behind it, which
@@ -87,52 +86,8 @@ def exact(network: nn.Module) -> nn.Module:
     frozen = copy.deepcopy(network)
     for name, layer in network.named_children():
         assert isinstance(layer, IntConv2d)
-        setattr(frozen, name, _Frozen(layer))
+        setattr(frozen, name, FrozenIntConv2d(layer))
     return frozen
-
-
-class HyperIndexInference(nn.Module):
-    """`HyperIndex` with its integers worked out, and rows of pass 1 alone."""
-
-    def __init__(self, h_i: HyperIndex) -> None:
-        super().__init__()
-        self.a, self.b, self.c = _Frozen(h_i.a), _Frozen(h_i.b), _Frozen(h_i.c)
-        self.d, self.e, self.out = _Frozen(h_i.d), _Frozen(h_i.e), _Frozen(h_i.out)
-
-    def forward(
-        self, z: Tensor, level_weights: Tensor, even: Tensor, odd: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        x = self.b.enlarged(self.a(z, level_weights), level_weights)
-        x = self.d.enlarged(self.c(x, level_weights), level_weights)
-        x = self.e(x, level_weights)
-        return *self.out.halves(x, level_weights, even, odd), x
-
-
-class ContextIndexInference(nn.Module):
-    """`ContextIndex` with its integers worked out, from pass 1's magnitudes to pass 2's rows.
-
-    ``place`` is as `codec.schemes.halves.Grid` has it.
-    """
-
-    def __init__(self, c_i: ContextIndex) -> None:
-        super().__init__()
-        self.a, self.b, self.out = _Frozen(c_i.a), _Frozen(c_i.b), _Frozen(c_i.out)
-
-    def forward(
-        self,
-        magnitude_even: Tensor,
-        magnitude_odd: Tensor,
-        features: Tensor,
-        level_weights: Tensor,
-        even: Tensor,
-        odd: Tensor,
-        place: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        weight, half = self.a.matrix().T, len(magnitude_even)
-        parts = [magnitude_even.T @ weight[:half], magnitude_odd.T @ weight[half:]]
-        x = nn.functional.embedding(place, torch.cat(parts)).permute(2, 0, 1)[None]
-        x = self.b(self.a.ended(x, level_weights), level_weights)
-        return self.out.halves(torch.cat([x, features], 1), level_weights, odd, even)
 
 
 def layers(role: str, graph: onnx.GraphProto, network: nn.Module) -> list[dict]:

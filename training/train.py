@@ -18,10 +18,11 @@ from torch import Tensor, distributed
 
 from ..codec.errors import InputError
 from .checkpoint import read_checkpoint, save_checkpoint
-from .config import PRESETS, with_overrides
+from .config import with_overrides
 from .data import Crops, load_pictures
-from .families import FAMILIES, Task
+from .families import FAMILIES
 from .soap import Soap
+from .task import Task
 
 __all__ = ["run"]
 
@@ -58,9 +59,9 @@ def run(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     config_texts, network_texts = _split(overrides or {})
-    config = with_overrides(PRESETS[family], config_texts)
+    config = with_overrides(FAMILIES[family].preset, config_texts)
     torch.manual_seed(config.seed)
-    task = FAMILIES[family](network_texts, device)
+    task = FAMILIES[family].task(network_texts, device)
     tiles = load_pictures(Path(data), config.crop)
     if validation is None:
         held = max(1, min(24, len(tiles) // 20))
@@ -73,9 +74,7 @@ def run(
     if start is not None:
         task.load(Path(start))
     state = read_checkpoint(out / "checkpoint.pt", task, config.optimizer, device) if resume else {}
-    from_scratch = task.from_scratch = state.get(
-        "from_scratch", task.from_scratch
-    )  # learning rates, and so the groups, hang on it
+    from_scratch = task.from_scratch = state.get("from_scratch", task.from_scratch)
     model = task.model
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     parts = tuple(config.only.split(","))

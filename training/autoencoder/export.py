@@ -22,12 +22,14 @@ from ...codec.schemes.autoencoder.contract import (
     rdoq_thresholds,
 )
 from ..data import Crops, Pixels
+from ..export_data import ExportData
 from ..frequency_tables import gaussian_row, pack, to_frequencies
-from ..integer_export import ContextIndexInference, HyperIndexInference, layers
+from ..integer_export import layers
 from ..onnx_writer import export_role, fold_unshuffle, write_model
 from ..sampled_crops import picture
 from .bias_correction import correct_bias
 from .inference_layout import ContextMeanInference, HyperMeanInference, SynthesisInference
+from .integer_inference import ContextIndexInference, HyperIndexInference
 from .network import R_MAX, Z_MAX, Autoencoder
 from .quantizer import ROWS, SKIPPED_ROWS, width
 from .restore import training_tables
@@ -46,25 +48,17 @@ INT8_WEIGHTS = (".pre.", ".post.", ".widen.", ".narrow.", "g_a.body.1.", "g_a.bo
 BPP_LOW, BPP_HIGH = 0.10, 1.8
 
 
-def export(
-    task: AutoencoderTask,
-    counting: Crops,
-    count: int,
-    held_out: list[Pixels],
-    out: Path,
-    about: dict,
-) -> list[Path]:
+def export(task: AutoencoderTask, data: ExportData, out: Path, about: dict) -> list[Path]:
     """Writes encoder and decoder into ``out``, named after the decoder's digest.
 
     Arguments:
-        counting, count: crops that the tables are counted on, and how many.
-        held_out: pictures that the quality scale is measured on.
+        data: pictures that tables are counted on and the quality scale is measured on.
         about: where the weights come from.
 
     Raises:
         InputError: an integer network breaks its bound.
     """
-    model = task.model
+    model, counting, count = task.model, data.crops, data.count
     c = model.config
     looks = [np.ascontiguousarray(counting.batch(8, 128)) for _ in range(CALIBRATION_BATCHES)]
     task.calibration_batches = [torch.from_numpy(pictures).float() / 255 for pictures in looks]
@@ -211,7 +205,7 @@ def export(
 
     top = 256 * (c.gain_levels - 1)
     drafts = write([[0, 0], [10000, top]])
-    quality_map = _quality_map(drafts[0], held_out, top)
+    quality_map = _quality_map(drafts[0], data.held_out, top)
     files = write(quality_map)
     for path in drafts:
         if path not in files:

@@ -15,16 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..layers import GainTable
+from ..onnx_operators import constant, quantize_linear, uint8
 from .int8_blocks import WEIGHT_STEPS, Int8Conv2d, InvertedResidual
-from .int8_export import (
-    Int8Block,
-    Int8Matrix,
-    bias_of,
-    constant,
-    pixel_major,
-    quantize_linear,
-    uint8,
-)
+from .int8_export import Int8Block, Int8Matrix, bias_of, pixel_major
 from .network import ContextMean, HyperMean, Synthesis
 
 __all__ = ["ContextMeanInference", "HyperMeanInference", "SynthesisInference", "parameter"]
@@ -87,7 +80,7 @@ class HyperMeanInference(nn.Module):
 class ContextMeanInference(nn.Module):
     """`ContextMean` with a calibrated block, from pass 1's gained ``y`` to pass 2's gained mean.
 
-    Features have the channels last; ``place`` is as `codec.schemes.halves.Grid` has it.
+    Features have the channels last; ``place`` is as `codec.schemes.autoencoder.checkerboard.Checkerboard` has it.
     """
 
     def __init__(self, c_m: ContextMean, log_gain: GainTable, log_inverse: GainTable) -> None:

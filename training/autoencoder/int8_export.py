@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..onnx_operators import constant, dequantize_linear, operator, quantize_linear, uint8
 from .int8_blocks import (
     INT8_STEPS,
     POINTWISE_STEPS,
@@ -23,16 +24,7 @@ from .int8_blocks import (
     InvertedResidual,
 )
 
-__all__ = [
-    "Int8Block",
-    "Int8Matrix",
-    "bias_of",
-    "constant",
-    "operator",
-    "pixel_major",
-    "quantize_linear",
-    "uint8",
-]
+__all__ = ["Int8Block", "Int8Matrix", "bias_of", "pixel_major"]
 
 ALL = slice(None)
 
@@ -176,26 +168,3 @@ class Int8Block(nn.Module):
         inside = quantize_linear(inside, self.unsigned, self.nothing)  # clips at zero: the ReLU
         inside = dequantize_linear(inside.permute(0, 2, 3, 1), self.unsigned, self.nothing)
         return x + torch.matmul(inside, self.narrow.weight())
-
-
-def uint8(value: int) -> Tensor:
-    return torch.tensor(value, dtype=torch.uint8)
-
-
-def constant(values: Tensor) -> nn.Parameter:
-    return nn.Parameter(values.detach(), requires_grad=False)
-
-
-def quantize_linear(x: Tensor, step: Tensor, zero: Tensor) -> Tensor:
-    return operator("QuantizeLinear", (x, step, zero), torch.uint8, x.shape)
-
-
-def dequantize_linear(x: Tensor, step: Tensor, zero: Tensor) -> Tensor:
-    return operator("DequantizeLinear", (x, step, zero), torch.float32, x.shape)
-
-
-def operator(
-    name: str, inputs: tuple, kind: torch.dtype, shape: torch.Size, **attrs: int
-) -> Tensor:
-    """The ONNX operator ``name``; for what torch has no name for, so it works in exports alone."""
-    return torch.onnx.ops.symbolic(name, inputs, {**attrs}, dtype=kind, shape=shape)

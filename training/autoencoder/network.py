@@ -42,6 +42,7 @@ from ..layers import (
     cosine_split,
     round_ste,
 )
+from ..transforms import blocks, down, set_linear, up
 from .int8_blocks import Int8Conv2d, InvertedResidual
 from .quantizer import LOG_STEP, ROWS, SIGMA_MIN, Quantizer
 
@@ -82,35 +83,12 @@ def level_weights_at(t: Tensor, gain_levels: int) -> Tensor:
     return torch.round(torch.clamp(1 - (position[:, None] - grid).abs(), min=0) * 256)
 
 
-def down(cin: int, cout: int) -> nn.Sequential:
-    return nn.Sequential(nn.PixelUnshuffle(2), PreciseConv2d(4 * cin, cout, 1))
-
-
 def down_overlapping(cin: int, cout: int) -> PreciseConv2d:
     return PreciseConv2d(cin, cout, 4, stride=2, padding=1)
 
 
-def up(cin: int, cout: int, kind: type[nn.Conv2d] = PreciseConv2d) -> nn.Sequential:
-    return nn.Sequential(kind(cin, 4 * cout, 1), nn.PixelShuffle(2))
-
-
-def blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(Block(channels, start=0.0) for _ in range(count)))
-
-
 def lean_blocks(channels: int, hidden: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(*(InvertedResidual(channels, width) for width in hidden))
-
-
-def set_linear(layer: nn.Module, matrix: Tensor) -> None:
-    """Makes a convolution a pointwise linear map, on as many channels as ``matrix`` names."""
-    weight, bias = layer.weight, layer.bias
-    assert isinstance(weight, Tensor) and isinstance(bias, Tensor)
-    rows, columns = min(matrix.shape[0], weight.shape[0]), min(matrix.shape[1], weight.shape[1])
-    middle = weight.shape[2] // 2
-    weight[:rows] = 0
-    bias[:rows] = 0
-    weight[:rows, :columns, middle, middle] = matrix[:rows, :columns]
 
 
 def set_blocks(layer: nn.Conv2d, matrix: Tensor) -> None:

@@ -4,32 +4,24 @@ A model file stores what inference needs, in float16 and integers; the encoder's
 few parameters beside that which only training uses (the prior of ``z``), as tables.
 """
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ...codec.errors import InputError
 from ...codec.library import default_pair
 from ...codec.modelfile import ModelFile
-from ..denoiser.network import BY_PIXEL, Denoiser
+from .. import old_names
 from ..layers import IntConv2d
+from ..onnx_reader import stored, unfold_unshuffle
 from . import inference_layout as layout
 from .int8_blocks import Int8Conv2d, InvertedResidual
 from .network import Autoencoder, AutoencoderConfig
 
-__all__ = [
-    "read_model",
-    "read_settings",
-    "read_tensors",
-    "stored",
-    "training_tables",
-    "unfold_unshuffle",
-]
+__all__ = ["read_model", "read_settings", "read_tensors", "training_tables"]
 
 # Parameters that no exported network holds; they travel as tables of the encoder's file.
 TRAINING_ONLY = ("prior_z.", "z_prior_logits.")
@@ -70,7 +62,7 @@ def read_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
         if part in INFERENCE_ROLES:
             values = _inference_parameter(decoder.file, INFERENCE_ROLES[part], rest)
         elif name.startswith(TRAINING_ONLY):
-            values = encoder.file.weight(f"tables/{name}").astype(np.float32)
+            values = _training_table(encoder.file, name).astype(np.float32)
         else:
             side, role, prefix = PLACES[part]
             values = stored(files[side], f"{role}/{prefix}{rest}")
@@ -91,7 +83,7 @@ def read_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
 
 def read_settings(encoder: ModelFile) -> dict[str, Any]:
     """The settings of a shipped network."""
-    network = dict(encoder.settings["network"])
+    network = old_names.settings(encoder.settings["network"])
     network.setdefault("context_hidden", network["context"] * 3 // 2)  # files before it was named
     return network
 
@@ -119,30 +111,6 @@ def read_model(path: Path) -> Autoencoder:
     return model.eval()
 
 
-def read_tensors(path: Path, model: Denoiser) -> dict[str, Tensor]:
-    """The parameters of ``model`` from a denoiser's model file.
-
-    Raises:
-        InputError: the file is not a denoiser's, or of a network of other settings.
-    """
-    file = ModelFile.load(path)
-    network = {name: tuple(value) for name, value in file.settings.get("network", {}).items()}
-    if file.scheme != "denoiser" or network != asdict(model.config):
-        raise InputError(f"{path} is not a denoiser of these settings: {asdict(model.config)}.")
-    found = {}
-    for name, parameter in model.named_parameters():
-        estimates = name.startswith("estimator.")
-        place = f"estimate/{name}" if estimates else f"denoise/model.{name}"
-        # Files of today hold the last layer by pixel; those before, as the network has it.
-        moved = f"denoise/{name}"
-        if name.startswith("tail.") and {moved, f"{moved}.stored"} & file.weights.keys():
-            values = stored(file, moved)[np.argsort(BY_PIXEL)]
-        else:
-            values = stored(file, place)
-        found[name] = torch.from_numpy(np.array(values, np.float32)).reshape(parameter.shape)
-    return found
-
-
 def training_tables(model: nn.Module) -> dict[str, np.ndarray]:
     """What `read_tensors` needs beside the exported networks."""
     return {
@@ -152,22 +120,9 @@ def training_tables(model: nn.Module) -> dict[str, np.ndarray]:
     }
 
 
-def unfold_unshuffle(weight: Tensor, shape: torch.Size) -> Tensor:
-    """A weight as the network has it, where `onnxfile.fold_unshuffle` put a stride into it."""
-    if weight.ndim == len(shape) == 4 and weight.shape[2] > shape[2]:
-        side = weight.shape[2] // shape[2]
-        if weight.shape[2] % side == 0 == weight.shape[3] % side:
-            return F.pixel_unshuffle(weight, side)
-    return weight
-
-
-def stored(file: ModelFile, name: str) -> np.ndarray:
-    """A weight of a network by the name that it has there, however it is stored."""
-    names = file.weights
-    if f"{name}.stored" not in names:
-        return file.weight(name)
-    values = file.weight(f"{name}.stored")
-    for scale in (f"{name}.scale", f"{name}.columns"):
-        if scale in names:
-            values = values.astype(np.float32) * file.weight(scale)
-    return values
+def _training_table(file: ModelFile, name: str) -> np.ndarray:
+    """A table that `training_tables` made, under its name of today or of before."""
+    for stored_name in file.weights:
+        if old_names.tensor_name(stored_name.removeprefix("tables/")) == name:
+            return file.weight(stored_name)
+    return file.table(name)

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import noise
-from ..autoencoder.restore import read_tensors
 from ..task import WeightsMixin, parse_network
 from .network import BLIND, STEP, Denoiser, DenoiserConfig, pool
+from .restore import read_tensors
 
 __all__ = ["DenoiserTask"]
 

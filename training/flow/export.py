@@ -14,6 +14,7 @@ from ...codec.errors import InputError
 from ...codec.modelfile import ModelFile
 from ...codec.schemes.flow.contract import HALO
 from ..data import Crops
+from ..export_data import ExportData
 from ..frequency_tables import logistic_row, pack
 from ..integer_export import exact, layers
 from ..onnx_writer import export_role, write_model
@@ -42,11 +43,11 @@ MIX_TOP = 224  # the place of the last rung
 
 
 @torch.no_grad()
-def export(task: FlowTask, counting: Crops, count: int, out: Path, about: dict) -> list[Path]:
+def export(task: FlowTask, data: ExportData, out: Path, about: dict) -> list[Path]:
     """Writes ``flow-DIGEST-decoder.onnx`` into ``out``.
 
     Arguments:
-        counting, count: crops that the tables are counted on, and how many.
+        data: pictures that the tables are counted on.
         about: where the weights come from.
 
     Raises:
@@ -76,7 +77,7 @@ def export(task: FlowTask, counting: Crops, count: int, out: Path, about: dict) 
         "card": about,
     }
     draft = out / "flow.part"
-    write_model(draft, described, graphs, _tables(model, counting, count))
+    write_model(draft, described, graphs, _tables(model, data.crops, data.count))
     path = out / f"flow-{ModelFile.load(draft).digest.hex()[:8]}-decoder.onnx"
     draft.replace(path)
     return [path]

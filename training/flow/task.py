@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...codec.errors import InputError
 from ..task import WeightsMixin, parse_network
 from .network import OCTAVE, Flow, FlowConfig
+from .restore import read_settings, read_tensors
 
 __all__ = ["LOSSLESS", "PLACE_MAX", "PLACE_MIN", "FlowTask"]
 
@@ -86,4 +86,5 @@ class FlowTask(WeightsMixin):
         self.from_scratch = False
 
     def restore(self, path: Path) -> dict[str, Tensor]:
-        raise InputError(f"flow cannot start from {path} yet; name a run's weights.safetensors.")
+        self.check_network(path, read_settings(path))
+        return read_tensors(path, self.model)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ...codec.errors import InputError
 from ...codec.modelfile import MAX_EXACT_INT, ModelFile, exact_bound
 from ...codec.schemes.vqvae.contract import EXP_ONE, LOGIT_UNIT, UNIT
+from ..export_data import ExportData
 from ..onnx_writer import export_role, fold_unshuffle, write_model
 from .network import Vqvae, rdo_lambdas
 from .prior_network import IntLayer, LevelPrior, gate_tables
@@ -21,7 +22,15 @@ __all__ = ["export"]
 INT8_WEIGHTS = (".pre.", ".post.", ".widen.", ".narrow.")  # the layers of `Block`
 
 
-def export(task: VqvaePriorTask, out: Path, about: dict) -> list[Path]:
+def refuse_first_stage(task: object, data: ExportData, out: Path, about: dict) -> list[Path]:
+    """What an export of the first stage alone gives: an InputError that says what is missing."""
+    raise InputError(
+        "The run holds the first stage of vqvae only; train the priors on it "
+        "(gencodec train vqvae-prior --init .../weights.safetensors) and export that run."
+    )
+
+
+def export(task: VqvaePriorTask, data: ExportData, out: Path, about: dict) -> list[Path]:
     """Writes encoder and decoder into ``out``, named after the decoder's digest.
 
     Raises:

@@ -26,8 +26,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..autoencoder.network import blocks, down, set_linear, up
 from ..layers import cosine_basis, cosine_scaled, cosine_split
+from ..transforms import blocks, down, set_linear, up
 
 __all__ = ["Codebooks", "Vqvae", "VqvaeConfig", "rdo_lambdas"]
 
@@ -133,7 +133,7 @@ class Codebooks(nn.Module):
         return torch.log2(count.sum()) - torch.log2(count)
 
     def choose(self, rest: Tensor, level: int, rdo_lambda: float) -> Tensor:
-        """For vectors ``n dims`` the codes ``n`` of least distance plus ``rdo_lambda`` times bits."""
+        """Codes ``n`` of least distance plus ``rdo_lambda`` times bits, for vectors ``n dims``."""
         vectors = self.codevectors[level]
         cost = vectors.square().sum(1) - 2 * rest @ vectors.T + rdo_lambda * self.bits(level)
         return cost.argmin(1)

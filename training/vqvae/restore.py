@@ -10,7 +10,7 @@ from ...codec.errors import InputError
 from ...codec.library import default_pair
 from ...codec.modelfile import ModelFile
 from ...codec.schemes.vqvae.contract import UNIT
-from ..autoencoder.restore import stored, unfold_unshuffle
+from ..onnx_reader import stored, unfold_unshuffle
 from .network import Vqvae
 from .prior_network import IntLayer, LevelPrior, Priors
 
