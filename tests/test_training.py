@@ -144,9 +144,7 @@ def test_the_exported_networks_equal_the_torch_model(exported: Path) -> None:
     _, decoder = api.library.default_pair("autoencoder", exported)
     level_weights = level_weights_at(torch.tensor([0.37]), model.config.gain_levels)
     y = 5 * torch.randn(1, model.config.y, 5, 3, generator=torch.Generator().manual_seed(1))
-    (got,) = decoder.run(
-        "synthesis", Runtime("cpu", 1), y=y.numpy(), level_weights=level_weights.numpy()
-    )
+    (got,) = decoder.run("synthesis", Runtime("cpu", 1), y=y.numpy(), mix=level_weights.numpy())
     with torch.no_grad():
         want = torch.clamp(torch.floor((model.g_s(y, level_weights) + 0.5) * 255 + 0.5), 0, 255)
     gap = np.abs(got.astype(int) - want.permute(0, 2, 3, 1).numpy().astype(int))

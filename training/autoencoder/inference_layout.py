@@ -80,7 +80,7 @@ class HyperMeanInference(nn.Module):
 class ContextMeanInference(nn.Module):
     """`ContextMean` with a calibrated block, from pass 1's gained ``y`` to pass 2's gained mean.
 
-    Features have the channels last; ``place`` is as `codec.schemes.autoencoder.checkerboard.Checkerboard` has it.
+    Features have the channels last; ``place`` is as the checkerboard has it.
     """
 
     def __init__(self, c_m: ContextMean, log_gain: GainTable, log_inverse: GainTable) -> None:
