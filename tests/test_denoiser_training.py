@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from gencodec.codec import api, denoiser
 from gencodec.codec.errors import InputError
 from gencodec.training import export, noise, train
-from gencodec.training.autoencoder.restore import denoiser_tensors
 from gencodec.training.denoiser import evaluate as evaluate_denoiser
 from gencodec.training.denoiser.network import BLIND, STEP, Denoiser, DenoiserConfig
+from gencodec.training.denoiser.restore import read_tensors
 
 TINY = {"net.widths": "8,12,16,16", "net.blocks": "1,0,1,1,0,0,1", "net.estimator": "8,8,8"}
 SHORT = {"steps": "12", "batch": "4", "crop": "64", "late_crop": "64", "warmup_steps": "3"}
@@ -181,7 +181,7 @@ def test_a_run_becomes_a_model_that_denoises(trained: Path, exported: Path) -> N
 
 def test_the_runtime_gives_what_torch_gives(exported: Path) -> None:
     model = Denoiser(CONFIG)
-    model.load_state_dict(denoiser_tensors(exported, model))
+    model.load_state_dict(read_tensors(exported, model))
     x = np.random.default_rng(0).random((32, 48, 3), np.float32)
     planes = torch.from_numpy(x).permute(2, 0, 1)[None]
     with torch.no_grad():
@@ -195,8 +195,8 @@ def test_training_starts_from_a_model_file(folder: Path, exported: Path, tmp_pat
     train.run("denoiser", folder, 5, tmp_path / "run", overrides=few, start=exported)
     (again,) = export.run(tmp_path / "run", tmp_path / "models")
     wanted, found = Denoiser(CONFIG), Denoiser(CONFIG)
-    for name, tensor in denoiser_tensors(exported, wanted).items():
-        assert torch.allclose(tensor, denoiser_tensors(again, found)[name], atol=1e-6), name
+    for name, tensor in read_tensors(exported, wanted).items():
+        assert torch.allclose(tensor, read_tensors(again, found)[name], atol=1e-6), name
     with pytest.raises(InputError, match="not a denoiser of these settings"):
         train.run("denoiser", folder, 5, tmp_path / "other", overrides=SHORT, start=exported)
 

@@ -271,7 +271,7 @@ def test_the_torch_network_equals_int64(path: Path) -> None:
     pytest.importorskip("compressai", reason="compressai is not installed")
     from gencodec.codec.library import default_pair
     from gencodec.training.autoencoder import network as autoencoder
-    from gencodec.training.autoencoder.restore import autoencoder_tensors
+    from gencodec.training.autoencoder.restore import read_tensors
 
     file = ModelFile.load(path)
     settings = default_pair("autoencoder", path)[0].file.settings["network"]
@@ -279,7 +279,7 @@ def test_the_torch_network_equals_int64(path: Path) -> None:
     config = autoencoder.AutoencoderConfig(**sizes, index=tuple(settings["index"]))
     parts = {"h_i": autoencoder.HyperIndex(config), "c_i": autoencoder.ContextIndex(config)}
     network = torch.nn.ModuleDict(parts)
-    network.load_state_dict(autoencoder_tensors(path, network))
+    network.load_state_dict(read_tensors(path, network))
     for role, part in (("hyper_index", parts["h_i"]), ("context_index", parts["c_i"])):
         model = file.role(role)
         for number in range(0, RANDOM + EXTREME, 5):

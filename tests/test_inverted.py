@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from gencodec.training.autoencoder.inference_layout import parameter
 from gencodec.training.autoencoder.int8_blocks import (
-    ByteConv2d,
+    Int8Conv2d,
     InvertedResidual,
     calibrate,
 )
-from gencodec.training.autoencoder.int8_export import ByteMatrix, Bytes, by_pixel
+from gencodec.training.autoencoder.int8_export import Int8Block, Int8Matrix, pixel_major
 from gencodec.training.autoencoder.scale_folding import _rescale
 from gencodec.training.onnx_writer import IR_VERSION, OPSET, export_role
 
@@ -50,7 +50,7 @@ def run(
 
 
 def in_units(made: InvertedResidual) -> InvertedResidual:
-    _rescale(made, made.reaches()[0].flatten().clone())
+    _rescale(made, made.activation_ranges()[0].flatten().clone())
     return made
 
 
@@ -85,20 +85,20 @@ def test_a_checkpoint_keeps_the_reach_and_weights_do_not() -> None:
     assert torch.equal(again(x), made(x))
     plain = made.plain({name: value.detach() for name, value in made.named_parameters()})
     again.load_state_dict(plain)
-    assert again.reach is None
+    assert again.activation_range is None
     assert torch.allclose(again(x), block()(x), rtol=1e-4, atol=1e-4)
 
 
 @torch.no_grad()
 def test_the_exported_form_computes_the_same_and_gives_its_weights_back() -> None:
     made, x = calibrated(), uneven()[:1]
-    want = made(x) / made.reaches()[0]
+    want = made(x) / made.activation_ranges()[0]
     want = want.permute(0, 2, 3, 1).numpy()
     axes = {"x": {1: "h", 2: "w"}}
-    reach = made.reaches()[0].flatten().clone()
+    activation_range = made.activation_ranges()[0].flatten().clone()
     made = in_units(made)
-    rows = (x / reach[:, None, None]).permute(0, 2, 3, 1).contiguous()
-    form = Bytes(made)
+    rows = (x / activation_range[:, None, None]).permute(0, 2, 3, 1).contiguous()
+    form = Int8Block(made)
     graph = export_role("block", form, {"x": rows}, ["y"], axes, "half")
     step = np.abs(want).max() / 100
     for level in ("ORT_ENABLE_ALL", "ORT_DISABLE_ALL"):
@@ -114,7 +114,7 @@ def test_the_exported_form_computes_the_same_and_gives_its_weights_back() -> Non
         for name in names
     }
     again.load_state_dict({name: torch.from_numpy(part) for name, part in parts.items()})
-    again.reach = torch.ones(12 + 64)
+    again.activation_range = torch.ones(12 + 64)
     inside = rows.permute(0, 3, 1, 2)
     assert torch.allclose(again(inside), made(inside), atol=step)
 
@@ -122,7 +122,7 @@ def test_the_exported_form_computes_the_same_and_gives_its_weights_back() -> Non
 def test_channels_in_front_of_a_shuffle_are_ordered_by_pixel() -> None:
     x = torch.randn(1, 12, 3, 2)
     want = nn.functional.pixel_shuffle(x, 2).permute(0, 2, 3, 1)
-    rows = x[:, by_pixel(12, 2)].permute(0, 2, 3, 1)
+    rows = x[:, pixel_major(12, 2)].permute(0, 2, 3, 1)
     got = rows.reshape(3, 2, 2, 6).permute(0, 2, 1, 3).reshape(1, 6, 4, 3)
     assert torch.equal(got, want)
 
@@ -131,13 +131,13 @@ def test_channels_in_front_of_a_shuffle_are_ordered_by_pixel() -> None:
 def test_the_exported_form_of_a_last_layer_makes_halves() -> None:
     """As the layer computes them in training, half of the outputs at either places, gained."""
     torch.manual_seed(0)
-    layer = ByteConv2d(12, 10).eval()
+    layer = Int8Conv2d(12, 10).eval()
     x, gain = torch.rand(1, 12, 4, 5) - 0.5, torch.rand(10) + 0.5
-    layer.reach = torch.ones(12)
+    layer.activation_range = torch.ones(12)
     want = (layer(x) * gain[:, None, None]).flatten(2)[0]
     first, last = torch.arange(0, 20, 2), torch.arange(1, 20, 2)
     inputs = {"x": x.permute(0, 2, 3, 1), "first": first, "last": last, "gain": gain}
-    form = ByteMatrix(layer, 1)
+    form = Int8Matrix(layer, 1)
     form.forward = form.halves  # type: ignore[method-assign]
     graph = export_role("out", form, inputs, ["one", "other"], {}, "half")
     feeds = {f"out/{name}": value.contiguous().numpy() for name, value in inputs.items()}

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 from torch import Tensor
 
 from gencodec.training.autoencoder.int8_blocks import InvertedResidual
-from gencodec.training.dead_units import NEVER, observed, restart
+from gencodec.training.dead_units import NEVER, record_activity, reinitialize
 from gencodec.training.layers import Block, Residual
 
 
@@ -51,11 +51,11 @@ def test_idle_units_start_again_and_the_output_stays(number: int) -> None:
         getattr(block, last).bias[3:8] = -1e4
     wanted = block(x)
     model = torch.nn.Sequential(block)
-    with observed(model) as seen:
+    with record_activity(model) as seen:
         model(x)
-    assert restart(model, seen) == 5 * len(block.pairs)
+    assert reinitialize(model, seen) == 5 * len(block.pairs)
     assert torch.allclose(block(x), wanted, rtol=1e-3, atol=1e-4)
-    with observed(model) as seen:
+    with record_activity(model) as seen:
         model(x)
     for front, _ in block.pairs:
         assert (seen["0"].active[front][3:8] > NEVER).all()

@@ -28,18 +28,18 @@ from gencodec.training import (
 from gencodec.training import (
     task as weights,
 )
-from gencodec.training.autoencoder.bias_correction import centre
-from gencodec.training.autoencoder.export import COARSE
-from gencodec.training.autoencoder.int8_blocks import ByteConv2d, InvertedResidual
+from gencodec.training.autoencoder.bias_correction import correct_bias
+from gencodec.training.autoencoder.export import INT8_WEIGHTS
+from gencodec.training.autoencoder.int8_blocks import Int8Conv2d, InvertedResidual
 from gencodec.training.autoencoder.network import (
     Autoencoder,
     AutoencoderConfig,
-    mix_of,
+    level_weights_at,
 )
-from gencodec.training.autoencoder.restore import FORMS, autoencoder_model
+from gencodec.training.autoencoder.restore import INFERENCE_ROLES, read_model
 from gencodec.training.config import PRESETS, with_overrides
 from gencodec.training.layers import (
-    EXACT,
+    MAX_EXACT_INT,
     IntConv2d,
     Residual,
     cosine_basis,
@@ -51,7 +51,7 @@ from gencodec.training.onnx_writer import _scales
 TINY = {
     "net.y": "16",
     "net.z": "8",
-    "net.banks": "2",
+    "net.z_priors": "2",
     "net.ea": "48,24,16",
     "net.es": "48,24",
     "net.h4": "16",
@@ -116,10 +116,10 @@ def test_the_file_is_as_large_as_the_torch_model_reckons(folder: Path, exported:
     """The rate that training minimises is the rate that files have (tables counted on pictures
     differ a little from the Gaussians of training, by more after only twenty steps)."""
     picture = np.asarray(Image.open(folder / "1.png"))
-    model = autoencoder_model(exported)
-    ladder = api.library.default_pair("autoencoder", exported)[1].file.settings["ladder"]
-    (position,) = [p for q, p in ladder if q == 10000]
-    t = torch.tensor([position / (256 * (model.config.rungs - 1))])
+    model = read_model(exported)
+    quality_map = api.library.default_pair("autoencoder", exported)[1].file.settings["quality_map"]
+    (position,) = [p for q, p in quality_map if q == 10000]
+    t = torch.tensor([position / (256 * (model.config.gain_levels - 1))])
     with torch.no_grad():
         x = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255
         out = model(x, t)
@@ -134,38 +134,41 @@ def test_the_mean_error_is_taken_out_of_the_pixels(folder: Path, trained: Path) 
     task.model.load_state_dict(tensors, strict=False)
     task.model.eval()
     tiles = data.load_pictures(folder, 64)
-    before, after = (centre(task.model, data.Crops(tiles, seed=1), 4).abs() for _ in range(2))
+    before, after = (correct_bias(task.model, data.Crops(tiles, seed=1), 4).abs() for _ in range(2))
     assert before.max() > 0.1 and after.max() < 0.05 * before.max()
 
 
 def test_the_exported_networks_equal_the_torch_model(exported: Path) -> None:
     """Synthesis through onnxruntime and in torch, from the same latent."""
-    model = autoencoder_model(exported)
+    model = read_model(exported)
     _, decoder = api.library.default_pair("autoencoder", exported)
-    mix = mix_of(torch.tensor([0.37]), model.config.rungs)
+    level_weights = level_weights_at(torch.tensor([0.37]), model.config.gain_levels)
     y = 5 * torch.randn(1, model.config.y, 5, 3, generator=torch.Generator().manual_seed(1))
-    (got,) = decoder.run("synthesis", Runtime("cpu", 1), y=y.numpy(), mix=mix.numpy())
+    (got,) = decoder.run("synthesis", Runtime("cpu", 1), y=y.numpy(), mix=level_weights.numpy())
     with torch.no_grad():
-        want = torch.clamp(torch.floor((model.g_s(y, mix) + 0.5) * 255 + 0.5), 0, 255)
+        want = torch.clamp(torch.floor((model.g_s(y, level_weights) + 0.5) * 255 + 0.5), 0, 255)
     gap = np.abs(got.astype(int) - want.permute(0, 2, 3, 1).numpy().astype(int))
     assert gap.max() <= 1
 
 
 def test_the_exported_means_equal_the_torch_model(exported: Path) -> None:
     """Those of pass 1 and, from some of its values, of pass 2."""
-    model = autoencoder_model(exported)
+    model = read_model(exported)
     _, decoder = api.library.default_pair("autoencoder", exported)
     channels, both = model.config.y, checkerboard(model.config.y, 8, 12)
-    mix, runtime = mix_of(torch.tensor([0.37]), model.config.rungs), Runtime("cpu", 1)
+    level_weights, runtime = (
+        level_weights_at(torch.tensor([0.37]), model.config.gain_levels),
+        Runtime("cpu", 1),
+    )
     random = torch.Generator().manual_seed(1)
     z = torch.round(3 * torch.randn(1, model.config.z, 2, 3, generator=random))
     y = 2 * torch.randn(1, channels, 8, 12, generator=random)
     with torch.no_grad():
-        gain = torch.exp(model.g_a.log_gain(mix / 256))
-        wanted, features = model.h_s(z, mix)
-        known = model.checkerboard(y) * y * torch.exp(model.g_s.log_gain(mix / 256))
+        gain = torch.exp(model.g_a.log_gain(level_weights / 256))
+        wanted, features = model.h_s(z, level_weights)
+        known = model.checkerboard(y) * y * torch.exp(model.g_s.log_gain(level_weights / 256))
         wanted_too = model.c_m(known, features) * gain
-    feeds = {"mix": mix.numpy(), "even": both.hyper_even, "odd": both.hyper_odd}
+    feeds = {"mix": level_weights.numpy(), "even": both.hyper_even, "odd": both.hyper_odd}
     *means, seen = decoder.run("hyper_mean", runtime, z=z.numpy(), **feeds)
     feeds |= {"even": both.even, "odd": both.odd, "place": both.place}
     first = both.anchors(y[0].numpy())
@@ -212,7 +215,7 @@ def test_a_part_alone_can_be_trained(folder: Path, trained: Path, tmp_path: Path
     before = families.load_weights(start)[2]
     after = families.load_weights(tmp_path / "weights.safetensors")[2]
     assert before.keys() == after.keys()
-    plain = {name for name in before if not name.endswith(".reach")}
+    plain = {name for name in before if not name.endswith(".activation_range")}
     moved = {name for name in plain if not torch.allclose(before[name], after[name], atol=1e-5)}
     assert {name.partition(".")[0] for name in moved} == {"g_s"}
     with pytest.raises(InputError, match="begins with 'g_t"):
@@ -243,19 +246,19 @@ def test_training_starts_from_shipped_models(
 ) -> None:
     """All that training needs is in a pair of model files, rounded as it is stored."""
     _, network, tensors, _ = families.load_weights(trained / "weights.safetensors")
-    model = autoencoder_model(exported)
+    model = read_model(exported)
     assert network["y"] == model.config.y
     plain = tiny_model().eval()
     plain.load_state_dict(tensors, strict=False)
     y, t = torch.randn(2, 16, 8, 8), torch.tensor([0.2, 0.8])
     with torch.no_grad():
-        wanted = plain.g_s(y, mix_of(t, 8))
-        gap = torch.nn.functional.pixel_unshuffle(model.g_s(y, mix_of(t, 8)) - wanted, 4)
+        wanted = plain.g_s(y, level_weights_at(t, 8))
+        gap = torch.nn.functional.pixel_unshuffle(model.g_s(y, level_weights_at(t, 8)) - wanted, 4)
     gap -= gap.mean((0, 2, 3), keepdim=True)  # the export centres the last layer's outputs
     assert gap.square().mean() < 1e-3 * wanted.square().mean()
     for name, parameter in model.named_parameters():
         wanted = tensors.get(name)
-        if wanted is None or name.partition(".")[0] in FORMS:
+        if wanted is None or name.partition(".")[0] in INFERENCE_ROLES:
             continue  # those are compared by what they compute
         if name.startswith(("h_i.", "c_i.")):
             layer = model.get_submodule(name.rpartition(".")[0])
@@ -263,7 +266,7 @@ def test_training_starts_from_shipped_models(
             limit = 127 / 2.0**layer.shift
             wanted = wanted.clamp(-limit, limit) if name.endswith("weight") else wanted
         limit = torch.full_like(wanted, 8e-3)
-        if any(part in name for part in COARSE) and wanted.ndim == 4:  # bytes
+        if any(part in name for part in INT8_WEIGHTS) and wanted.ndim == 4:  # bytes
             step = math.prod(_scales(wanted.numpy()).values())
             limit = limit.maximum(0.51 * torch.from_numpy(step))
         assert ((parameter - wanted).abs() <= limit + 2e-3 * wanted.abs()).all(), name
@@ -280,18 +283,26 @@ def test_training_starts_from_shipped_models(
 def test_weights_keep_what_the_run_rounded_to(trained: Path) -> None:
     """And a new run begins without it."""
     tensors = families.load_weights(trained / "weights.safetensors")[2]
-    reaches = {name.removesuffix(".reach") for name in tensors if name.endswith(".reach")}
+    activation_ranges = {
+        name.removesuffix(".activation_range")
+        for name in tensors
+        if name.endswith(".activation_range")
+    }
     modules = tiny_model().named_modules()
-    kinds = InvertedResidual | ByteConv2d
-    assert reaches == {name for name, block in modules if isinstance(block, kinds)}
+    kinds = InvertedResidual | Int8Conv2d
+    assert activation_ranges == {name for name, block in modules if isinstance(block, kinds)}
     task = families.AutoencoderTask(
         {name[4:]: text for name, text in TINY.items()}, torch.device("cpu")
     )
     task.load(trained / "weights.safetensors")
-    assert all(task.model.get_submodule(name).reach is not None for name in reaches)
-    task.look = [torch.rand(2, 3, 64, 64)]
+    assert all(
+        task.model.get_submodule(name).activation_range is not None for name in activation_ranges
+    )
+    task.calibration_batches = [torch.rand(2, 3, 64, 64)]
     task.prepare()
-    assert all(task.model.get_submodule(name).reach is None for name in reaches)
+    assert all(
+        task.model.get_submodule(name).activation_range is None for name in activation_ranges
+    )
 
 
 def test_a_run_ends_with_the_numbers_of_an_export(folder: Path) -> None:
@@ -303,7 +314,7 @@ def test_a_run_ends_with_the_numbers_of_an_export(folder: Path) -> None:
     shown = []
     for trains, precise in ((False, False), (True, False), (True, True)):
         model.train(trains)
-        model.precise = precise
+        model.float32 = precise
         with torch.no_grad():
             shown.append(model(x, torch.tensor([0.5]))["x_hat"])
     assert torch.equal(shown[0], shown[2])
@@ -360,21 +371,21 @@ def test_costs_stay_within_the_budget() -> None:
 
 def test_integer_layers_give_integers_below_their_bound() -> None:
     torch.manual_seed(0)
-    layer = IntConv2d(6, 5, 3, rungs=4, input_max=31)
+    layer = IntConv2d(6, 5, 3, gain_levels=4, input_max=31)
     with torch.no_grad():
         layer.bias.normal_()
     x = torch.randint(-31, 32, (2, 6, 7, 7)).float()
-    y = layer(x, mix_of(torch.tensor([0.2, 0.9]), 4))
+    y = layer(x, level_weights_at(torch.tensor([0.2, 0.9]), 4))
     assert torch.equal(y, y.round())
     assert y.min() >= 0 and y.max() <= 127
-    assert 0 < layer.bound() < EXACT
+    assert 0 < layer.bound() < MAX_EXACT_INT
 
 
 def test_mixing_weights_match_the_runtime() -> None:
     from gencodec.codec.schemes.quality import level_weights
 
     for position in (0, 1, 255, 256, 700, 1791, 1792):
-        weights = mix_of(torch.tensor([position / 1792]), 8)[0]
+        weights = level_weights_at(torch.tensor([position / 1792]), 8)[0]
         assert weights.sum() == 256
         assert weights.int().tolist() == level_weights(position, 8).tolist()
 
@@ -437,13 +448,13 @@ def test_wrong_settings_and_folders_are_named(folder: Path, tmp_path: Path) -> N
 
 def test_shuffles_become_strides() -> None:
     """The same sums, without a transposition, and weights that come back as they were."""
-    from gencodec.training.autoencoder.restore import unstrided
-    from gencodec.training.onnx_writer import strided
+    from gencodec.training.onnx_reader import unfold_unshuffle
+    from gencodec.training.onnx_writer import fold_unshuffle
 
     nn = torch.nn
     network = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(48, 5, 3, padding=1))
     network = nn.Sequential(network, nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(20, 7, 1)))
-    other = strided(network)
+    other = fold_unshuffle(network)
     assert not any(isinstance(part, nn.PixelUnshuffle) for part in other.modules())
     x = torch.randn(2, 3, 32, 48)
     assert torch.allclose(network(x), other(x), atol=1e-6)
@@ -451,15 +462,15 @@ def test_shuffles_become_strides() -> None:
         network.named_parameters(), other.named_parameters(), strict=True
     ):
         assert name == same
-        assert torch.equal(unstrided(new, old.shape), old)
+        assert torch.equal(unfold_unshuffle(new, old.shape), old)
 
 
 def test_halos_cover_what_the_networks_see() -> None:
     """Blocks that were never trained add nothing; with random weights every one counts."""
-    from gencodec.training.autoencoder.export import _halos
+    from gencodec.training.autoencoder.export import receptive_halos
     from gencodec.training.autoencoder.network import Autoencoder, AutoencoderConfig
 
-    small = {"y": 16, "z": 8, "banks": 1, "ea": (48, 16, 16), "es": (48, 16)}
+    small = {"y": 16, "z": 8, "z_priors": 1, "ea": (48, 16, 16), "es": (48, 16)}
     found = []
     for deep in ((0, 0, 0), (2, 3, 2), (1, 1, 5)):
         hidden = {name: (16,) * n for name, n in zip(("h4", "h8", "h16"), deep, strict=True)}
@@ -467,5 +478,5 @@ def test_halos_cover_what_the_networks_see() -> None:
         model = Autoencoder(config)
         for parameter in (*model.g_a.parameters(), *model.g_s.parameters()):
             torch.nn.init.normal_(parameter, std=0.1)
-        found.append(_halos(model))
+        found.append(receptive_halos(model))
     assert found == [(1, 0), (5, 4), (7, 6)]

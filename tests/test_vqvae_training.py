@@ -9,7 +9,8 @@ from PIL import Image
 
 from gencodec.codec import api, library
 from gencodec.codec.errors import InputError
-from gencodec.codec.schemes.vqvae.prior import LOGIT_UNIT, TOTAL, UNIT, PriorState, load_priors
+from gencodec.codec.schemes.vqvae.contract import LOGIT_UNIT, TOTAL, UNIT
+from gencodec.codec.schemes.vqvae.prior import PriorState, load_priors
 from gencodec.codec.session import Runtime
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
@@ -17,7 +18,7 @@ pytest.importorskip("compressai", reason="compressai is not installed")
 
 from gencodec.training import export, families, train
 from gencodec.training import task as weights
-from gencodec.training.layers import EXACT
+from gencodec.training.layers import MAX_EXACT_INT
 from gencodec.training.vqvae.network import Codebooks, Vqvae, VqvaeConfig
 from gencodec.training.vqvae.prior_network import (
     IntLayer,
@@ -227,7 +228,7 @@ def test_priors_are_integers_below_their_bounds() -> None:
     assert len(seen) == 7
     for layer, inputs, out in seen:
         assert torch.equal(out, out.round())
-        assert inputs[0].abs().max() <= layer.limits[0] < EXACT
+        assert inputs[0].abs().max() <= layer.limits[0] < MAX_EXACT_INT
         assert layer.clip[0] <= out.min() and out.max() <= layer.clip[1]
     tanh, sigmoid = gate_tables()
     assert tanh.abs().max() <= 127

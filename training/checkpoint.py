@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, distributed
 
 from ..codec.errors import InputError
+from . import old_names
 from .data import Crops
-from .families import Task
+from .task import Task
 
 __all__ = ["read_checkpoint", "save_checkpoint"]
 
@@ -28,6 +29,7 @@ def read_checkpoint(path: Path, task: Task, optimizer: str, device: torch.device
             f"{path} is damaged or not a checkpoint of this version; start from the "
             "weights.safetensors beside it with --init."
         ) from error
+    state = old_names.checkpoint(state)
     if (name := state.get("optimizer_name", "adam")) != optimizer:
         raise InputError(
             f"{path} was written by another optimizer; resume it with --set "
@@ -53,7 +55,8 @@ def save_checkpoint(
 ) -> None:
     """Writes a resumable checkpoint and, apart, the averaged weights; each replaced in one move.
 
-    ``about`` has ``step``, ``minutes`` and ``fresh``. All processes call this, the first writes.
+    ``about`` has ``step``, ``minutes`` and ``from_scratch``. All processes call this; the first
+    one writes.
     """
     states = [crops.random.bit_generator.state]
     if world > 1:

@@ -18,8 +18,8 @@ class RunConfig:
     late_batch: int = 2  # the last part of the run sees larger crops
     late_crop: int = 256
     late_share: float = 0.25
-    rounded_share: float = 0.25  # the last part of the run rounds what an export rounds
-    precise_share: float = 0.15  # and the last of it computes in float32, as an export does
+    int8_share: float = 0.25  # the last part of the run rounds what an export rounds
+    float32_share: float = 0.15  # and the last of it computes in float32, as an export does
     optimizer: str = "adam"  # or "soap"
     only: str = ""  # train what begins with this (or this,that): "g_s." is a decoder alone
     lr: float = 2e-3

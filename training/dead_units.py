@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from .layers import Residual
 
-__all__ = ["Seen", "observed", "restart"]
+__all__ = ["BlockActivity", "record_activity", "reinitialize"]
 
 NEVER = 1e-3  # of all positions of a batch, at most
 
 
 @dataclass
-class Seen:
+class BlockActivity:
     """What one block was seen to do."""
 
     power: Tensor  # sum over batches of the input's mean square, by channel
@@ -28,17 +28,17 @@ class Seen:
 
 
 @contextmanager
-def observed(model: nn.Module) -> Iterator[dict[str, Seen]]:
+def record_activity(model: nn.Module) -> Iterator[dict[str, BlockActivity]]:
     """Watches the residual blocks of ``model``, by name, through all that is computed inside.
 
     Example:
         >>> block = torch.nn.Sequential(Block(4))
-        >>> with observed(block) as seen:
+        >>> with record_activity(block) as seen:
         ...     _ = block(torch.ones(1, 4, 8, 8))
         >>> seen["0"].power.shape
         torch.Size([4])
     """
-    seen: dict[str, Seen] = {}
+    seen: dict[str, BlockActivity] = {}
     handles = []
     for name, block in model.named_modules():
         if isinstance(block, Residual):
@@ -46,7 +46,7 @@ def observed(model: nn.Module) -> Iterator[dict[str, Seen]]:
             def note(block: Residual, inputs: tuple[Tensor, ...], name: str = name) -> None:
                 power = inputs[0].float().square().mean((0, 2, 3))
                 if name not in seen:
-                    seen[name] = Seen(torch.zeros_like(power), 0, {})
+                    seen[name] = BlockActivity(torch.zeros_like(power), 0, {})
                 seen[name].power += power
                 seen[name].batches += 1
                 active = seen[name].active
@@ -62,7 +62,7 @@ def observed(model: nn.Module) -> Iterator[dict[str, Seen]]:
             handle.remove()
 
 
-def restart(model: nn.Module, seen: dict[str, Seen]) -> int:
+def reinitialize(model: nn.Module, seen: dict[str, BlockActivity]) -> int:
     """Scales the blocks by what was seen and restarts units that add nothing; returns how many.
 
     What the model computes on those pictures stays the same, and so do blocks that do not train.
@@ -75,8 +75,8 @@ def restart(model: nn.Module, seen: dict[str, Seen]) -> int:
             least = max(0.1 * float(spread.median()), 0.003 * float(spread.max()))
             block.scale_by(spread.clamp(min=least + 1e-12))
             for front, behind in block.pairs:
-                added = block.added(behind)[0].abs().amax((0, 2, 3))
+                added = block.output_weight(behind)[0].abs().amax((0, 2, 3))
                 dead = (seen[name].active[front] < NEVER) | (added == 0)
-                block.restart(front, behind, dead)
+                block.reinitialize(front, behind, dead)
                 count += int(dead.sum())
     return count

@@ -26,7 +26,7 @@ from ..codec.comparison.results import Curve, Point
 from ..codec.errors import InputError
 from .data import Pixels, load_whole
 from .flow import evaluate as evaluate_flow
-from .parallel import beside
+from .parallel import parallel_map
 from .vqvae import evaluate as evaluate_vqvae
 
 __all__ = ["QUALITIES", "published", "run", "run_all"]
@@ -207,7 +207,7 @@ def _ours(
         found["estimate_bpp"] = result.estimate_bits / (result.width * result.height)
         return found
 
-    return {"quality": quality, **_means(beside(row, pictures))}
+    return {"quality": quality, **_means(parallel_map(row, pictures))}
 
 
 def _of_vqvae(pictures: list[Pixels], model: Path | None) -> dict:
@@ -230,7 +230,7 @@ def _pillow(pictures: list[Pixels], name: str, options: dict) -> dict:
         decoded = np.asarray(Image.open(buffer).convert("RGB"))
         return _measure(picture, decoded, buffer.tell())
 
-    return _means(beside(row, pictures))
+    return _means(parallel_map(row, pictures))
 
 
 def _measure(original: Pixels, decoded: Pixels, size: int) -> dict:

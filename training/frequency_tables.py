@@ -50,10 +50,10 @@ def logistic_row(scale: float, counts: NDArray, largest: int) -> tuple[int, NDAr
 def _row(
     law: Callable[[float], float], width: float, counts: NDArray, largest: int
 ) -> tuple[int, NDArray[np.int64]]:
-    reach = min(math.ceil(width) + 1, largest)
-    values = np.arange(-reach, reach + 1)
-    model = np.diff([law(edge - 0.5) for edge in range(-reach, reach + 2)])
-    inside = counts[largest - reach : largest + reach + 1].astype(np.float64)
+    radius = min(math.ceil(width) + 1, largest)
+    values = np.arange(-radius, radius + 1)
+    model = np.diff([law(edge - 0.5) for edge in range(-radius, radius + 2)])
+    inside = counts[largest - radius : largest + radius + 1].astype(np.float64)
     inside = inside + inside[::-1]  # the law is symmetric by construction of the networks
     outside = 2 * float(counts.sum()) - inside.sum()
     mass = inside + PRIOR_WEIGHT * model
@@ -63,7 +63,7 @@ def _row(
         smooth = np.convolve(mass / np.maximum(model, 1e-12), kernel, "same")
         smooth /= np.convolve(np.ones(values.size), kernel, "same")
         mass = smooth * model
-    return -reach, to_frequencies(np.append(mass, escape))
+    return -radius, to_frequencies(np.append(mass, escape))
 
 
 def pack(rows: list[tuple[int, NDArray[np.int64]]]) -> tuple[NDArray, NDArray, NDArray]:

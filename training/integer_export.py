@@ -8,14 +8,13 @@ from torch import Tensor, nn
 
 from ..codec.errors import InputError
 from ..codec.modelfile import MAX_EXACT_INT
-from .autoencoder.int8_export import byte, operator, quantised
-from .autoencoder.network import ContextIndex, HyperIndex
 from .layers import IntConv2d
+from .onnx_operators import operator, quantize_linear, uint8
 
-__all__ = ["ContextIndexForm", "HyperIndexForm", "exact", "layers"]
+__all__ = ["FrozenIntConv2d", "exact", "layers"]
 
 
-class _Frozen(nn.Module):
+class FrozenIntConv2d(nn.Module):
     """An `IntConv2d` with its integers worked out, and without what only gradients need.
 
     Weights and offsets are divided by ``2**shift`` in front of the sum and not behind it, which
@@ -29,34 +28,36 @@ class _Frozen(nn.Module):
         self.padding, self.clip = layer.kernel // 2, layer.clip
         self.unit, self.largest = 2.0**-layer.shift, layer.bound()
 
-    def forward(self, x: Tensor, mix: Tensor) -> Tensor:
+    def forward(self, x: Tensor, level_weights: Tensor) -> Tensor:
         weight = self.weight * self.unit
-        return self.ended(nn.functional.conv2d(x, weight, padding=self.padding), mix)
+        return self.ended(nn.functional.conv2d(x, weight, padding=self.padding), level_weights)
 
     def matrix(self) -> Tensor:
         """The weight of a pointwise layer, ``outputs inputs``."""
         return self.weight[:, :, 0, 0] * self.unit
 
-    def offset(self, mix: Tensor) -> Tensor:
+    def offset(self, level_weights: Tensor) -> Tensor:
         """``1 outputs``."""
-        return torch.floor(mix @ self.bias * 2.0**-IntConv2d.mix_bits + 0.5) * self.unit
+        return torch.floor(level_weights @ self.bias * 2.0**-IntConv2d.mix_bits + 0.5) * self.unit
 
-    def ended(self, sums: Tensor, mix: Tensor) -> Tensor:
+    def ended(self, sums: Tensor, level_weights: Tensor) -> Tensor:
         """The layer's output from its sums, without its offset, ``1 outputs h w``."""
-        offset = (self.offset(mix) + 0.5)[:, :, None, None]
+        offset = (self.offset(level_weights) + 0.5)[:, :, None, None]
         return torch.clamp(torch.floor(sums + offset), *self.clip)
 
-    def enlarged(self, x: Tensor, mix: Tensor) -> Tensor:
+    def enlarged(self, x: Tensor, level_weights: Tensor) -> Tensor:
         """The output of a pointwise layer behind a pixel shuffle by 2: runs of channels move."""
         (_, c, h, w), count = x.shape, len(self.bias[0]) // 4
-        by_pixel = self.matrix().reshape(count, 4, c).transpose(0, 1).reshape(4 * count, c)
-        offset = (self.offset(mix) + 0.5).reshape(count, 4).T.reshape(1, 4 * count)
-        rows = x.reshape(c, h * w).T @ by_pixel.T + offset
+        pixel_major = self.matrix().reshape(count, 4, c).transpose(0, 1).reshape(4 * count, c)
+        offset = (self.offset(level_weights) + 0.5).reshape(count, 4).T.reshape(1, 4 * count)
+        rows = x.reshape(c, h * w).T @ pixel_major.T + offset
         rows = torch.clamp(torch.floor(rows), *self.clip)
         rows = rows.reshape(h, w, 2, 2 * count).transpose(1, 2).reshape(4 * h * w, count)
         return rows.T.reshape(1, count, 2 * h, 2 * w)
 
-    def halves(self, x: Tensor, mix: Tensor, first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+    def halves(
+        self, x: Tensor, level_weights: Tensor, first: Tensor, last: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Half of the channels at positions ``first``, the others at ``last``, as bytes.
 
         Of a pointwise layer; each ``channels positions``.
@@ -67,15 +68,15 @@ class _Frozen(nn.Module):
             raise InputError("The last integer layer's sums are too large; make it narrower.")
         # Half a unit more, and no sum is halfway between two integers: however an operator rounds
         # such, the result is the integer that it is elsewhere, where halves go up.
-        offset = (self.offset(mix) + self.unit / 2).T
+        offset = (self.offset(level_weights) + self.unit / 2).T
         weight, rows = self.matrix(), x.flatten(2)[0].T
         half = len(weight) // 2
         sums = (
             weight[:half] @ rows.index_select(0, first).T + offset[:half],
             weight[half:] @ rows.index_select(0, last).T + offset[half:],
         )
-        one, nothing, most = torch.tensor(1.0), byte(0), byte(highest)
-        whole = [quantised(part, one, nothing) for part in sums]
+        one, nothing, most = torch.tensor(1.0), uint8(0), uint8(highest)
+        whole = [quantize_linear(part, one, nothing) for part in sums]
         first, last = (operator("Clip", (q, nothing, most), q.dtype, q.shape) for q in whole)
         return first, last
 
@@ -85,52 +86,8 @@ def exact(network: nn.Module) -> nn.Module:
     frozen = copy.deepcopy(network)
     for name, layer in network.named_children():
         assert isinstance(layer, IntConv2d)
-        setattr(frozen, name, _Frozen(layer))
+        setattr(frozen, name, FrozenIntConv2d(layer))
     return frozen
-
-
-class HyperIndexForm(nn.Module):
-    """`HyperIndex` with its integers worked out, and rows of pass 1 alone."""
-
-    def __init__(self, h_i: HyperIndex) -> None:
-        super().__init__()
-        self.a, self.b, self.c = _Frozen(h_i.a), _Frozen(h_i.b), _Frozen(h_i.c)
-        self.d, self.e, self.out = _Frozen(h_i.d), _Frozen(h_i.e), _Frozen(h_i.out)
-
-    def forward(
-        self, z: Tensor, mix: Tensor, even: Tensor, odd: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        x = self.b.enlarged(self.a(z, mix), mix)
-        x = self.d.enlarged(self.c(x, mix), mix)
-        x = self.e(x, mix)
-        return *self.out.halves(x, mix, even, odd), x
-
-
-class ContextIndexForm(nn.Module):
-    """`ContextIndex` with its integers worked out, from pass 1's magnitudes to pass 2's rows.
-
-    ``place`` is as `codec.schemes.halves.Grid` has it.
-    """
-
-    def __init__(self, c_i: ContextIndex) -> None:
-        super().__init__()
-        self.a, self.b, self.out = _Frozen(c_i.a), _Frozen(c_i.b), _Frozen(c_i.out)
-
-    def forward(
-        self,
-        magnitude_even: Tensor,
-        magnitude_odd: Tensor,
-        features: Tensor,
-        mix: Tensor,
-        even: Tensor,
-        odd: Tensor,
-        place: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        weight, half = self.a.matrix().T, len(magnitude_even)
-        parts = [magnitude_even.T @ weight[:half], magnitude_odd.T @ weight[half:]]
-        x = nn.functional.embedding(place, torch.cat(parts)).permute(2, 0, 1)[None]
-        x = self.b(self.a.ended(x, mix), mix)
-        return self.out.halves(torch.cat([x, features], 1), mix, odd, even)
 
 
 def layers(role: str, graph: onnx.GraphProto, network: nn.Module) -> list[dict]:

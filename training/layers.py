@@ -21,10 +21,10 @@ from torch.nn import functional as F
 
 __all__ = [
     "Block",
+    "GainTable",
     "IntConv2d",
     "PreciseConv2d",
     "Residual",
-    "RungTable",
     "cosine_basis",
     "cosine_scaled",
     "cosine_split",
@@ -32,7 +32,7 @@ __all__ = [
     "round_ste",
 ]
 
-EXACT = 2**24  # float32 holds every integer up to here
+MAX_EXACT_INT = 2**24  # float32 holds every integer up to here
 
 
 def round_ste(x: Tensor) -> Tensor:
@@ -64,18 +64,18 @@ class Residual(nn.Module):
         self, state: dict[str, Any], prefix: str, *rest: Any
     ) -> None:
         # Plain weights, as files of weights hold them, come without what training measured.
-        for name in ("spread", "reach"):
+        for name in ("spread", "activation_range"):
             if name in self._buffers:
                 found = state.get(f"{prefix}{name}")
                 setattr(self, name, None if found is None else torch.empty_like(found))
         super()._load_from_state_dict(state, prefix, *rest)
 
-    def seen(self, name: str) -> Tensor:
+    def input_weight(self, name: str) -> Tensor:
         """The weight of a layer that reads the block's channels."""
         weight = getattr(self, name).weight
         return weight if self.spread is None else weight / self.spread[:, None, None]
 
-    def added(self, name: str) -> tuple[Tensor, Tensor | None]:
+    def output_weight(self, name: str) -> tuple[Tensor, Tensor | None]:
         """Weight and bias of a layer that writes the block's channels."""
         weight, bias = getattr(self, name).weight, getattr(self, name).bias
         if self.spread is None:
@@ -112,11 +112,11 @@ class Residual(nn.Module):
         return values
 
     @torch.no_grad()
-    def restart(self, front: str, behind: str, dead: Tensor) -> None:
+    def reinitialize(self, front: str, behind: str, dead: Tensor) -> None:
         """Gives hidden units ``dead`` new weights in, and zero out: they added nothing."""
         layer, after = getattr(self, front), getattr(self, behind)
-        fresh = nn.Conv2d(layer.in_channels, layer.out_channels, 1)
-        layer.weight[dead] = fresh.weight.to(layer.weight)[dead]
+        initial = nn.Conv2d(layer.in_channels, layer.out_channels, 1)
+        layer.weight[dead] = initial.weight.to(layer.weight)[dead]
         if layer.bias is not None:
             layer.bias[dead] = 0
         after.weight[:, dead] = 0
@@ -144,23 +144,23 @@ class Block(Residual):
                 layer.bias.mul_(start)
 
     def forward(self, x: Tensor) -> Tensor:
-        inside = F.relu(F.conv2d(x, self.seen("pre"), self.pre.bias))
-        x = x + F.conv2d(self.depthwise(inside), *self.added("post"))
-        inside = F.relu(F.conv2d(x, self.seen("widen"), self.widen.bias))
-        return x + F.conv2d(inside, *self.added("narrow"))
+        inside = F.relu(F.conv2d(x, self.input_weight("pre"), self.pre.bias))
+        x = x + F.conv2d(self.depthwise(inside), *self.output_weight("post"))
+        inside = F.relu(F.conv2d(x, self.input_weight("widen"), self.widen.bias))
+        return x + F.conv2d(inside, *self.output_weight("narrow"))
 
     def hidden(self, x: Tensor) -> dict[str, Tensor]:
-        first = F.conv2d(x, self.seen("pre"), self.pre.bias)
-        x = x + F.conv2d(self.depthwise(F.relu(first)), *self.added("post"))
-        return {"pre": first, "widen": F.conv2d(x, self.seen("widen"), self.widen.bias)}
+        first = F.conv2d(x, self.input_weight("pre"), self.pre.bias)
+        x = x + F.conv2d(self.depthwise(F.relu(first)), *self.output_weight("post"))
+        return {"pre": first, "widen": F.conv2d(x, self.input_weight("widen"), self.widen.bias)}
 
     @torch.no_grad()
-    def restart(self, front: str, behind: str, dead: Tensor) -> None:
+    def reinitialize(self, front: str, behind: str, dead: Tensor) -> None:
         if front == "pre" and self.post.bias is not None and self.depthwise.bias is not None:
             # What a dead channel still adds is its depthwise layer's bias.
             constant = self.depthwise.bias * dead
             self.post.bias += self.post.weight[:, :, 0, 0] @ constant
-        super().restart(front, behind, dead)
+        super().reinitialize(front, behind, dead)
 
 
 class PreciseConv2d(nn.Conv2d):
@@ -180,18 +180,18 @@ def in_float32(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         return layer(x.float())
 
 
-class RungTable(nn.Module):
-    """One vector of ``channels`` numbers a quality rung, interpolated linearly between rungs.
+class GainTable(nn.Module):
+    """One vector of ``channels`` numbers a quality rung, interpolated linearly between gain_levels.
 
     The mixing weights, shape ``b r``, come with the input; the result is ``b c 1 1``.
     """
 
-    def __init__(self, rungs: int, channels: int, fill: float | Tensor = 0.0) -> None:
+    def __init__(self, gain_levels: int, channels: int, fill: float | Tensor = 0.0) -> None:
         super().__init__()
-        self.table = nn.Parameter(torch.zeros(rungs, channels) + fill)
+        self.table = nn.Parameter(torch.zeros(gain_levels, channels) + fill)
 
-    def forward(self, mix: Tensor) -> Tensor:
-        return (mix @ self.table)[:, :, None, None]
+    def forward(self, level_weights: Tensor) -> Tensor:
+        return (level_weights @ self.table)[:, :, None, None]
 
 
 def cosine_basis(side: int, count: int) -> tuple[Tensor, Tensor]:
@@ -270,7 +270,7 @@ class IntConv2d(nn.Module):
         cout: int,
         kernel: int,
         *,
-        rungs: int,
+        gain_levels: int,
         input_max: int,
         clip: tuple[int, int] = (0, 127),
         shift: int = 8,
@@ -279,7 +279,7 @@ class IntConv2d(nn.Module):
         super().__init__()
         fan_in = cin * kernel * kernel
         self.weight = nn.Parameter(torch.randn(cout, cin, kernel, kernel) * gain * fan_in**-0.5)
-        self.bias = nn.Parameter(torch.zeros(rungs, cout))
+        self.bias = nn.Parameter(torch.zeros(gain_levels, cout))
         self.kernel, self.input_max, self.clip, self.shift = kernel, input_max, clip, shift
 
     def integers(self) -> tuple[Tensor, Tensor]:
@@ -288,10 +288,10 @@ class IntConv2d(nn.Module):
         weight = round_ste(torch.clamp(self.weight * scale, -127, 127))
         return weight, round_ste(self.bias * (scale * self.bias_unit))
 
-    def forward(self, x: Tensor, mix: Tensor) -> Tensor:
-        """``x``: ``b cin h w`` integers; ``mix``: ``b rungs`` integers that sum to 256."""
+    def forward(self, x: Tensor, level_weights: Tensor) -> Tensor:
+        """``x``: ``b cin h w``; ``level_weights``: ``b gain_levels``, integers that sum to 256."""
         weight, bias = self.integers()
-        offset = round_ste(mix @ bias * 2.0**-self.mix_bits)[:, :, None, None]
+        offset = round_ste(level_weights @ bias * 2.0**-self.mix_bits)[:, :, None, None]
         total = F.conv2d(x, weight, padding=self.kernel // 2) + offset
         return torch.clamp(round_ste(total * 2.0**-self.shift), *self.clip)
 

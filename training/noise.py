@@ -146,10 +146,10 @@ def _smoothed(field: Tensor, rng: np.random.Generator) -> Tensor:
 
 def _blurred(field: Tensor, width: float) -> Tensor:
     """Through a Gaussian of that standard deviation in pixels."""
-    reach = max(1, min(math.ceil(3 * width), min(field.shape[2:]) - 1))
-    taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / width).square())
+    radius = max(1, min(math.ceil(3 * width), min(field.shape[2:]) - 1))
+    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / width).square())
     taps = (taps / taps.sum()).to(field.device)[None, None, :, None].repeat(3, 1, 1, 1)
-    field = F.pad(field, (reach,) * 4, mode="reflect")
+    field = F.pad(field, (radius,) * 4, mode="reflect")
     return F.conv2d(F.conv2d(field, taps, groups=3), taps.transpose(2, 3), groups=3)
 
 

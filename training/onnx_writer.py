@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from ..codec.modelfile import KEY
 
-__all__ = ["OPSET", "export_role", "strided", "write_model"]
+__all__ = ["OPSET", "export_role", "fold_unshuffle", "write_model"]
 
 OPSET, IR_VERSION = 18, 10  # what onnxruntime has read since 2024
 FOLDED = 8  # numbers, at most, of what is worked out when a network is exported
@@ -77,7 +77,7 @@ def export_role(
     return onnx.compose.add_prefix_graph(graph, f"{role}/")
 
 
-def strided(network: torch.nn.Module) -> torch.nn.Module:
+def fold_unshuffle(network: torch.nn.Module) -> torch.nn.Module:
     """A copy in which a convolution behind a `torch.nn.PixelUnshuffle` is one with a stride.
 
     The sums are the same; the shuffle would be exported as a transposition of six axes, each of

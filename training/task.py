@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..codec.errors import InputError
+from . import old_names
 from .layers import Residual
 
 __all__ = ["Task", "WeightsMixin", "load_weights", "parse_network"]
@@ -22,14 +23,14 @@ class Task(Protocol):
     family: str
     network: dict
     model: nn.Module
-    fresh: bool  # not started from trained weights
-    look: list[Tensor]  # a few batches of pictures
+    from_scratch: bool  # not started from trained weights
+    calibration_batches: list[Tensor]  # a few batches of pictures
     smallest: int  # pixels a side that a picture to validate on has at least
 
-    def pace(self, name: str) -> float: ...
+    def lr_scale(self, name: str) -> float: ...
     def prepare(self) -> None: ...
-    def round(self) -> None: ...
-    def be_precise(self) -> None: ...
+    def enable_int8(self) -> None: ...
+    def enable_float32(self) -> None: ...
     def loss(self, batch: Tensor, part: float) -> Tensor: ...
     def validate(self, tiles: list[np.ndarray]) -> Tensor: ...
     def figures(self, sums: Tensor, tiles: list[np.ndarray]) -> dict[str, float]: ...
@@ -49,7 +50,9 @@ def load_weights(path: Path) -> tuple[str, dict, dict[str, Tensor], dict]:
         with safe_open(str(path), framework="pt") as file:
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        return about["family"], json.loads(about["network"]), tensors, json.loads(about["about"])
+        network = old_names.settings(json.loads(about["network"]))
+        tensors = old_names.tensors(tensors)
+        return about["family"], network, tensors, json.loads(about["about"])
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{path} is not a weights file written by gencodec train.") from error
 
@@ -75,35 +78,37 @@ class WeightsMixin:
     family: str
     network: dict
     smallest = 64
-    aims: frozenset[str] = frozenset()  # settings of what it is trained for, not of what it is
+    objective_settings: frozenset[str] = (
+        frozenset()
+    )  # settings of what it is trained for, not of what it is
     model: Any  # the family's own nn.Module
-    fresh: bool
-    look: list[Tensor]
+    from_scratch: bool
+    calibration_batches: list[Tensor]
 
     def prepare(self) -> None:
         """Called before the first step, with pictures to look at."""
 
-    def round(self) -> None:
+    def enable_int8(self) -> None:
         """Called in a run's last part, before every step: from here on as exported."""
 
-    def be_precise(self) -> None:
+    def enable_float32(self) -> None:
         """Called in a run's very last part, before every step: from here on in float32."""
 
-    def shipped(self, path: Path) -> dict[str, Tensor]:
+    def restore(self, path: Path) -> dict[str, Tensor]:
         """The network's parameters out of exported model files."""
         raise NotImplementedError
 
     def load(self, path: Path) -> None:
         if path.suffix == ".onnx":
-            self.model.load_state_dict(self.shipped(path), strict=False)
-            self.fresh = False
+            self.model.load_state_dict(self.restore(path), strict=False)
+            self.from_scratch = False
             return
         family, network, tensors, _ = load_weights(path)
         if family != self.family:
             raise InputError(f"{path} holds weights of {family}, not of {self.family}.")
         self.check_network(path, network)
         self.model.load_state_dict(tensors, strict=False)  # buffers are not stored
-        self.fresh = False
+        self.from_scratch = False
 
     def check_network(self, path: Path, network: dict) -> None:
         """InputError if ``network``, the settings of the weights in ``path``, are not the task's.
@@ -111,7 +116,9 @@ class WeightsMixin:
         Settings that a file does not have, since there were none by that name, are passed over.
         """
         own = json.loads(json.dumps(self.network))
-        found = {name: network[name] for name in own.keys() - self.aims if name in network}
+        found = {
+            name: network[name] for name in own.keys() - self.objective_settings if name in network
+        }
         other = {name: value for name, value in sorted(found.items()) if value != own[name]}
         if other:
             lists = {n: v if isinstance(v, list) else [v] for n, v in other.items()}
@@ -134,7 +141,7 @@ class WeightsMixin:
                 plain = block.plain({n: average[f"{place}.{n}"] for n in names})
                 average |= {f"{place}.{n}": value for n, value in plain.items()}
         # What a run rounded to belongs to its weights: they were trained on that grid.
-        average |= {k: v for k, v in self.model.named_buffers() if k.endswith(".reach")}
+        average |= {k: v for k, v in self.model.named_buffers() if k.endswith(".activation_range")}
         tensors = {k: v.detach().cpu().contiguous() for k, v in average.items()}
         save_file(tensors, str(temporary), notes)
         temporary.replace(path)

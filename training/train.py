@@ -18,10 +18,11 @@ from torch import Tensor, distributed
 
 from ..codec.errors import InputError
 from .checkpoint import read_checkpoint, save_checkpoint
-from .config import PRESETS, with_overrides
+from .config import with_overrides
 from .data import Crops, load_pictures
-from .families import FAMILIES, Task
+from .families import FAMILIES
 from .soap import Soap
+from .task import Task
 
 __all__ = ["run"]
 
@@ -58,9 +59,9 @@ def run(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     config_texts, network_texts = _split(overrides or {})
-    config = with_overrides(PRESETS[family], config_texts)
+    config = with_overrides(FAMILIES[family].preset, config_texts)
     torch.manual_seed(config.seed)
-    task = FAMILIES[family](network_texts, device)
+    task = FAMILIES[family].task(network_texts, device)
     tiles = load_pictures(Path(data), config.crop)
     if validation is None:
         held = max(1, min(24, len(tiles) // 20))
@@ -73,7 +74,7 @@ def run(
     if start is not None:
         task.load(Path(start))
     state = read_checkpoint(out / "checkpoint.pt", task, config.optimizer, device) if resume else {}
-    fresh = task.fresh = state.get("fresh", task.fresh)  # paces, and so the groups, hang on it
+    from_scratch = task.from_scratch = state.get("from_scratch", task.from_scratch)
     model = task.model
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     parts = tuple(config.only.split(","))
@@ -84,15 +85,15 @@ def run(
         trained[name].requires_grad_(False)
     groups: dict[float, list[torch.nn.Parameter]] = {}
     for name, parameter in moving.items():
-        groups.setdefault(task.pace(name), []).append(parameter)
-    paced = [{"params": members, "pace": pace} for pace, members in groups.items()]
+        groups.setdefault(task.lr_scale(name), []).append(parameter)
+    groups_of = [{"params": members, "lr_scale": lr_scale} for lr_scale, members in groups.items()]
     if config.optimizer == "soap":
-        optimizer: torch.optim.Optimizer = Soap(paced, config.lr)
+        optimizer: torch.optim.Optimizer = Soap(groups_of, config.lr)
     else:
-        optimizer = torch.optim.Adam(paced, config.lr, betas=(0.9, 0.98), fused=True)
+        optimizer = torch.optim.Adam(groups_of, config.lr, betas=(0.9, 0.98), fused=True)
     step, earlier = 0, 0.0
     look = Crops(tiles, seed=config.seed)  # the same for every process
-    task.look = [_as_batch(look.batch(8, config.crop), device) for _ in range(4)]
+    task.calibration_batches = [_as_batch(look.batch(8, config.crop), device) for _ in range(4)]
     if not resume:  # a checkpoint has what comes of it
         task.prepare()
     average = {name: p.detach().clone() for name, p in trained.items()}
@@ -131,13 +132,13 @@ def run(
         cosine = 0.5 * (1 + math.cos(math.pi * part))
         lr = warm * (config.lr_end + (config.lr - config.lr_end) * cosine)
         for group in optimizer.param_groups:
-            group["lr"] = lr * group["pace"]
+            group["lr"] = lr * group["lr_scale"]
 
         model.train()
-        if part > 1 - config.rounded_share:
-            task.round()
-        if part > 1 - config.precise_share:
-            task.be_precise()
+        if part > 1 - config.int8_share:
+            task.enable_int8()
+        if part > 1 - config.float32_share:
+            task.enable_float32()
         batch = _as_batch(crops.batch(count, size), device)
         loss = task.loss(batch, part)
         optimizer.zero_grad(set_to_none=False)
@@ -160,13 +161,13 @@ def run(
                 total = earlier + used
                 _log(out, {"step": step, "minutes": round(total, 2), "lr": lr, **figures})
         if _agree((now - since_checkpoint) / 60, world) >= config.checkpoint_every:
-            about = {"step": step, "minutes": earlier + used, "fresh": fresh}
+            about = {"step": step, "minutes": earlier + used, "from_scratch": from_scratch}
             save_checkpoint(out, task, optimizer, average, about, crops, rank, world)
             since_checkpoint = time.monotonic()
 
     # ---- the end -----------------------------------------------------------------------------
     figures = _validate(task, average, trained, held_out, rank, world)
-    about = {"step": step, "minutes": earlier + minutes, "fresh": fresh}
+    about = {"step": step, "minutes": earlier + minutes, "from_scratch": from_scratch}
     save_checkpoint(out, task, optimizer, average, about, crops, rank, world)
     if chief:
         _log(out, {"step": step, "minutes": round(earlier + minutes, 2), "end": 1, **figures})

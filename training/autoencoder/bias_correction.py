@@ -8,11 +8,11 @@ from ..data import Crops
 from ..sampled_crops import picture
 from .network import Autoencoder
 
-__all__ = ["centre"]
+__all__ = ["correct_bias"]
 
 
 @torch.no_grad()
-def centre(model: Autoencoder, crops: Crops, count: int) -> Tensor:
+def correct_bias(model: Autoencoder, crops: Crops, count: int) -> Tensor:
     """Takes the mean error out of the pixels of the last layer; returns what it was, in levels.
 
     Training leaves tenths of a level there. They are nothing in one file, but the same in every

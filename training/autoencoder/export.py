@@ -22,16 +22,18 @@ from ...codec.schemes.autoencoder.contract import (
     rdoq_thresholds,
 )
 from ..data import Crops, Pixels
+from ..export_data import ExportData
 from ..frequency_tables import gaussian_row, pack, to_frequencies
-from ..integer_export import ContextIndexForm, HyperIndexForm, layers
-from ..onnx_writer import export_role, strided, write_model
+from ..integer_export import layers
+from ..onnx_writer import export_role, fold_unshuffle, write_model
 from ..sampled_crops import picture
-from .bias_correction import centre
-from .inference_layout import ContextMeanForm, HyperMeanForm, SynthesisForm
+from .bias_correction import correct_bias
+from .inference_layout import ContextMeanInference, HyperMeanInference, SynthesisInference
+from .integer_inference import ContextIndexInference, HyperIndexInference
 from .network import R_MAX, Z_MAX, Autoencoder
-from .quantizer import QUIET, ROWS, width
+from .quantizer import ROWS, SKIPPED_ROWS, width
 from .restore import training_tables
-from .scale_folding import in_units_of_reach
+from .scale_folding import fold_activation_ranges
 from .task import AutoencoderTask
 
 __all__ = ["export"]
@@ -39,41 +41,33 @@ __all__ = ["export"]
 STRIDE = 16  # pixels a position of y
 FIELD = 16  # positions on each side in which receptive fields are looked for
 COUNTED_MAX = 600  # residuals are counted one by one up to this size
-LOOKS = 8  # batches that the reach of values is measured on
+CALIBRATION_BATCHES = 8  # batches that the activation_range of values is measured on
 # The layers of `Block`, and the two that halve the resolution.
-COARSE = (".pre.", ".post.", ".widen.", ".narrow.", "g_a.body.1.", "g_a.body.3.")
+INT8_WEIGHTS = (".pre.", ".post.", ".widen.", ".narrow.", "g_a.body.1.", "g_a.body.3.")
 # The quality scale: bits per pixel at quality 0 and 100 on the validation pictures.
 BPP_LOW, BPP_HIGH = 0.10, 1.8
 
 
-def export(
-    task: AutoencoderTask,
-    counting: Crops,
-    count: int,
-    held_out: list[Pixels],
-    out: Path,
-    about: dict,
-) -> list[Path]:
+def export(task: AutoencoderTask, data: ExportData, out: Path, about: dict) -> list[Path]:
     """Writes encoder and decoder into ``out``, named after the decoder's digest.
 
     Arguments:
-        counting, count: crops that the tables are counted on, and how many.
-        held_out: pictures that the quality scale is measured on.
+        data: pictures that tables are counted on and the quality scale is measured on.
         about: where the weights come from.
 
     Raises:
         InputError: an integer network breaks its bound.
     """
-    model = task.model
+    model, counting, count = task.model, data.crops, data.count
     c = model.config
-    looks = [np.ascontiguousarray(counting.batch(8, 128)) for _ in range(LOOKS)]
-    task.look = [torch.from_numpy(pictures).float() / 255 for pictures in looks]
-    task.round()
+    looks = [np.ascontiguousarray(counting.batch(8, 128)) for _ in range(CALIBRATION_BATCHES)]
+    task.calibration_batches = [torch.from_numpy(pictures).float() / 255 for pictures in looks]
+    task.enable_int8()
     tables = _count(model, counting, count)
-    centre(model, counting, -(-count // 2))
-    rescaled = in_units_of_reach(model)
-    mix = torch.zeros(1, c.rungs)
-    mix[0, 0], mix[0, 1] = 128, 128
+    correct_bias(model, counting, -(-count // 2))
+    rescaled = fold_activation_ranges(model)
+    level_weights = torch.zeros(1, c.gain_levels)
+    level_weights[0, 0], level_weights[0, 1] = 128, 128
     y, z = torch.zeros(1, c.y, 8, 12), torch.zeros(1, c.z, 2, 3)
     pixels = torch.zeros(1, 128, 192, 3, dtype=torch.uint8)
     # Of a half of y, and which positions it has: see codec.schemes.halves.
@@ -89,39 +83,39 @@ def export(
         export_role(
             "analysis",
             _Analysis(model),
-            {"x": pixels, "mix": mix},
+            {"x": pixels, "mix": level_weights},
             ["y"],
             {"x": {1: "height", 2: "width"}},
             "half",
-            COARSE,
+            INT8_WEIGHTS,
         ),
         export_role(
             "hyper_analysis",
-            strided(model.h_a),
-            {"y": y, "mix": mix},
+            fold_unshuffle(model.h_a),
+            {"y": y, "mix": level_weights},
             ["z"],
             {"y": plane},
             "half",
-            COARSE,
+            INT8_WEIGHTS,
         ),
     ]
     decoder = [
         export_role(
             "hyper_index",
-            HyperIndexForm(model.h_i),
-            {"z": z, "mix": mix, **colours},
+            HyperIndexInference(model.h_i),
+            {"z": z, "mix": level_weights, **colours},
             ["index_even", "index_odd", "features"],
             {"z": plane, **counted},
             "exact",
         ),
         export_role(
             "context_index",
-            ContextIndexForm(model.c_i),
+            ContextIndexInference(model.c_i),
             {
                 "magnitude_even": halves[0],
                 "magnitude_odd": halves[1],
                 "features": exact_features,
-                "mix": mix,
+                "mix": level_weights,
                 **places,
             },
             ["index_odd", "index_even"],
@@ -135,20 +129,20 @@ def export(
         ),
         export_role(
             "hyper_mean",
-            HyperMeanForm(rescaled.h_s, model.g_a.log_gain),
-            {"z": z, "mix": mix, **colours},
+            HyperMeanInference(rescaled.h_s, model.g_a.log_gain),
+            {"z": z, "mix": level_weights, **colours},
             ["mean_even", "mean_odd", "features"],
             {"z": plane, **counted},
             "half",
         ),
         export_role(
             "context_mean",
-            ContextMeanForm(rescaled.c_m, model.g_a.log_gain, rescaled.g_s.log_gain),
+            ContextMeanInference(rescaled.c_m, model.g_a.log_gain, rescaled.g_s.log_gain),
             {
                 "y1_even": halves[0],
                 "y1_odd": halves[1],
                 "features": features,
-                "mix": mix,
+                "mix": level_weights,
                 **places,
             },
             ["mean_odd", "mean_even"],
@@ -157,8 +151,8 @@ def export(
         ),
         export_role(
             "synthesis",
-            SynthesisForm(rescaled.g_s),
-            {"y": y, "mix": mix},
+            SynthesisInference(rescaled.g_s),
+            {"y": y, "mix": level_weights},
             ["x"],
             {"y": plane},
             "half",
@@ -166,7 +160,7 @@ def export(
     ]
     described = {
         "scheme": "autoencoder",
-        "side": "decoder",
+        "part": "decoder",
         "roles": ["hyper_index", "context_index", "hyper_mean", "context_mean", "synthesis"],
         "exact": {
             "hyper_index": layers("hyper_index", decoder[0], model.h_i),
@@ -177,22 +171,23 @@ def export(
     settings = {
         "y": c.y,
         "z": c.z,
-        "banks": c.banks,
-        "rungs": c.rungs,
+        "z_priors": c.z_priors,
+        "gain_levels": c.gain_levels,
         "z_max": Z_MAX,
         "residual_max": R_MAX,
-        "halo": _halos(model)[1],
-        "blocks": True,
-        "halves": True,
-        "quiet": QUIET,
-        "bit_worth": RDO_LAMBDA,
+        "halo": receptive_halos(model)[1],
+        "skipped": SKIPPED_ROWS,
+        "rdo_lambda": RDO_LAMBDA,
     }
 
-    def write(ladder: list[list[int]]) -> list[Path]:
-        """Both files; they are named after the decoder's digest, which the ladder is part of."""
+    def write(quality_map: list[list[int]]) -> list[Path]:
+        """Both files; they are named after the decoder's digest, which the scale is part of."""
         draft = out / "decoder.part"
         write_model(
-            draft, {**described, "settings": {**settings, "ladder": ladder}}, decoder, tables
+            draft,
+            {**described, "settings": {**settings, "quality_map": quality_map}},
+            decoder,
+            tables,
         )
         title = ModelFile.load(draft).digest.hex()
         path = out / f"autoencoder-{title[:8]}-decoder.onnx"
@@ -200,32 +195,32 @@ def export(
         twin = out / f"autoencoder-{title[:8]}-encoder.onnx"
         twin_about = {
             "scheme": "autoencoder",
-            "side": "encoder",
+            "part": "encoder",
             "roles": ["analysis", "hyper_analysis"],
-            "settings": {"decoder": title, "halo": _halos(model)[0], "network": asdict(c)},
+            "settings": {"decoder": title, "halo": receptive_halos(model)[0], "network": asdict(c)},
             "card": about,
         }
         write_model(twin, twin_about, encoder, training_tables(model))
         return [twin, path]
 
-    top = 256 * (c.rungs - 1)
+    top = 256 * (c.gain_levels - 1)
     drafts = write([[0, 0], [10000, top]])
-    ladder = _ladder(drafts[0], held_out, top)
-    files = write(ladder)
+    quality_map = _quality_map(drafts[0], data.held_out, top)
+    files = write(quality_map)
     for path in drafts:
         if path not in files:
             path.unlink()
     return files
 
 
-def _halos(model: Autoencoder) -> tuple[int, int]:
+def receptive_halos(model: Autoencoder) -> tuple[int, int]:
     """How many positions of ``y`` analysis and synthesis see beyond the one they work on.
 
     Found by gradients of one position's output on random input, so it holds for every
     architecture; InputError where a network sees as far as was looked, or the whole picture.
     """
     c, side = model.config, 2 * FIELD + 1
-    mix = torch.full((1, c.rungs), 256 / c.rungs)
+    level_weights = torch.full((1, c.gain_levels), 256 / c.gain_levels)
     random = torch.Generator().manual_seed(0)
     x = torch.rand(1, 3, side * STRIDE, side * STRIDE, generator=random) - 0.5
     y = torch.randn(1, c.y, side, side, generator=random) * 8
@@ -237,7 +232,7 @@ def _halos(model: Autoencoder) -> tuple[int, int]:
         ):
             value.requires_grad_()
             middle = slice(FIELD * outside, (FIELD + 1) * outside)
-            part = network(value, mix)[:, :, middle, middle]
+            part = network(value, level_weights)[:, :, middle, middle]
             (slope,) = torch.autograd.grad(part.abs().sum(), value)
             seen = slope[0].abs().amax(0).nonzero()
             first, last = int(seen.min()) // inside, int(seen.max()) // inside
@@ -255,10 +250,10 @@ class _Analysis(nn.Module):
 
     def __init__(self, model: Autoencoder) -> None:
         super().__init__()
-        self.g_a = strided(model.g_a)
+        self.g_a = fold_unshuffle(model.g_a)
 
-    def forward(self, x: Tensor, mix: Tensor) -> Tensor:
-        return self.g_a(x.permute(0, 3, 1, 2).float() * (1 / 255) - 0.5, mix)
+    def forward(self, x: Tensor, level_weights: Tensor) -> Tensor:
+        return self.g_a(x.permute(0, 3, 1, 2).float() * (1 / 255) - 0.5, level_weights)
 
 
 @torch.no_grad()
@@ -269,14 +264,14 @@ def _count(model: Autoencoder, crops: Crops, count: int) -> dict[str, np.ndarray
     """
     few = _counted(model, crops, -(-count // 4))
     bits = magnitude_bits(Tables(few["y_low"], few["y_size"], few["y_freq"]))
-    model.residuals.thresholds = torch.from_numpy(rdoq_thresholds(bits))
+    model.quantizer.thresholds = torch.from_numpy(rdoq_thresholds(bits))
     return _counted(model, crops, count)
 
 
 def _counted(model: Autoencoder, crops: Crops, count: int) -> dict[str, np.ndarray]:
     c = model.config
     counts = np.zeros((ROWS, 2 * COUNTED_MAX + 1), np.int64)
-    z_counts = np.zeros((c.banks * c.z, 2 * Z_MAX + 1), np.int64)
+    z_counts = np.zeros((c.z_priors * c.z, 2 * Z_MAX + 1), np.int64)
     for number in range(count):
         x = picture(crops)
         for part in range(4):
@@ -296,8 +291,10 @@ def _counted(model: Autoencoder, crops: Crops, count: int) -> dict[str, np.ndarr
     ]
     tables["y_low"], tables["y_size"], tables["y_freq"] = pack(y_rows)
     tables["z_low"], tables["z_size"], tables["z_freq"] = pack(_z_rows(model, z_counts))
-    choice = torch.softmax(model.bank_logits.table, 1).numpy()
-    tables["bank"] = np.stack([to_frequencies(row, 2**16 - 1) for row in choice]).astype(np.int32)
+    choice = torch.softmax(model.z_prior_logits.table, 1).numpy()
+    tables["prior_index_freq"] = np.stack(
+        [to_frequencies(row, 2**16 - 1) for row in choice]
+    ).astype(np.int32)
     return tables
 
 
@@ -315,8 +312,8 @@ def _z_rows(model: Autoencoder, counts: np.ndarray) -> list[tuple[int, np.ndarra
     return rows
 
 
-def _ladder(encoder: Path, pictures: list[Pixels], top: int) -> list[list[int]]:
-    """Quality (hundredths) against place on the ladder, from the sizes of real files.
+def _quality_map(encoder: Path, pictures: list[Pixels], top: int) -> list[list[int]]:
+    """Quality (hundredths) against place on the scale, from the sizes of real files.
 
     Quality 0 and 100 mean `BPP_LOW` and `BPP_HIGH` bits per pixel, exponential in between.
     """

@@ -14,18 +14,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..layers import RungTable
-from .int8_blocks import WEIGHTS, ByteConv2d, InvertedResidual
-from .int8_export import ByteMatrix, Bytes, bias_of, by_pixel, byte, kept, quantised
+from ..layers import GainTable
+from ..onnx_operators import constant, quantize_linear, uint8
+from .int8_blocks import WEIGHT_STEPS, Int8Conv2d, InvertedResidual
+from .int8_export import Int8Block, Int8Matrix, bias_of, pixel_major
 from .network import ContextMean, HyperMean, Synthesis
 
-__all__ = ["ContextMeanForm", "HyperMeanForm", "SynthesisForm", "parameter"]
+__all__ = ["ContextMeanInference", "HyperMeanInference", "SynthesisInference", "parameter"]
 
 # Layers in front of a pixel shuffle, and the shuffle's factor.
 SHUFFLED = {"body.0.0": 2, "body.1.0": 2, "body.2.0": 2, "body.3.0": 2, "tail.0": 4}
 
 
-class SynthesisForm(nn.Module):
+class SynthesisInference(nn.Module):
     """`Synthesis` with calibrated blocks: gained ``y`` to uint8 pixels ``1 H W 3``."""
 
     def __init__(self, g_s: Synthesis) -> None:
@@ -36,11 +37,11 @@ class SynthesisForm(nn.Module):
         tail.weight = nn.Parameter(tail.weight * 255)
         tail.bias = nn.Parameter((tail.bias + 0.5) * 255)
         self.tail = nn.Sequential(tail)
-        self.level, self.black = kept(torch.tensor(1.0)), kept(byte(0))
+        self.level, self.black = constant(torch.tensor(1.0)), constant(uint8(0))
 
-    def forward(self, y: Tensor, mix: Tensor) -> Tensor:
-        mix = mix * (1 / 256)
-        y = y * torch.exp(self.log_gain(mix)) + self.film(mix)
+    def forward(self, y: Tensor, level_weights: Tensor) -> Tensor:
+        level_weights = level_weights * (1 / 256)
+        y = y * torch.exp(self.log_gain(level_weights)) + self.film(level_weights)
         x = self.body(y.permute(0, 2, 3, 1))
         tail = self.tail[0]
         assert isinstance(tail, _Matrix)
@@ -49,63 +50,63 @@ class SynthesisForm(nn.Module):
         # One of a position's four rows at a time: rows are put together faster than pixels.
         for weight, bias in zip(tail.weight.chunk(4, 1), tail.bias.chunk(4), strict=True):
             row = torch.addmm(bias, x, weight)
-            row = quantised(row, self.level, self.black)  # rounds, and clips to a byte
+            row = quantize_linear(row, self.level, self.black)  # rounds, and clips to a byte
             rows.append(row.reshape(h, 1, -1))
         return torch.cat(rows, 1).reshape(1, 4 * h, 4 * w, 3)
 
 
-class HyperMeanForm(nn.Module):
+class HyperMeanInference(nn.Module):
     """`HyperMean` with calibrated blocks, its mean gained as residuals are, and of pass 1 alone.
 
     Features have the channels last.
     """
 
-    def __init__(self, h_s: HyperMean, log_gain: RungTable) -> None:
+    def __init__(self, h_s: HyperMean, log_gain: GainTable) -> None:
         super().__init__()
         self.log_gain, self.log_scale, self.film = log_gain, h_s.log_scale, h_s.film
-        self.stem, self.out = _Matrix(h_s.stem, 1), ByteMatrix(h_s.out, 1)
+        self.stem, self.out = _Matrix(h_s.stem, 1), Int8Matrix(h_s.out, 1)
         self.body = _body(h_s.body)
 
     def forward(
-        self, z: Tensor, mix: Tensor, even: Tensor, odd: Tensor
+        self, z: Tensor, level_weights: Tensor, even: Tensor, odd: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        mix = mix * (1 / 256)
-        z = (z * torch.exp(self.log_scale(mix))).permute(0, 2, 3, 1)
-        features = self.body(self.stem(z) + self.film(mix).permute(0, 2, 3, 1))
-        gain = torch.exp(self.log_gain(mix))
+        level_weights = level_weights * (1 / 256)
+        z = (z * torch.exp(self.log_scale(level_weights))).permute(0, 2, 3, 1)
+        features = self.body(self.stem(z) + self.film(level_weights).permute(0, 2, 3, 1))
+        gain = torch.exp(self.log_gain(level_weights))
         return *self.out.halves(features, even, odd, gain), features
 
 
-class ContextMeanForm(nn.Module):
+class ContextMeanInference(nn.Module):
     """`ContextMean` with a calibrated block, from pass 1's gained ``y`` to pass 2's gained mean.
 
-    Features have the channels last; ``place`` is as `codec.schemes.halves.Grid` has it.
+    Features have the channels last; ``place`` is as the checkerboard has it.
     """
 
-    def __init__(self, c_m: ContextMean, log_gain: RungTable, log_inverse: RungTable) -> None:
+    def __init__(self, c_m: ContextMean, log_gain: GainTable, log_inverse: GainTable) -> None:
         super().__init__()
         self.log_gain, self.log_inverse = log_gain, log_inverse
-        self.y_in, self.f_in = ByteMatrix(c_m.y_in, 1), ByteMatrix(c_m.f_in, 1)
-        self.body, self.out = Bytes(c_m.body), ByteMatrix(c_m.out, 1)
+        self.y_in, self.f_in = Int8Matrix(c_m.y_in, 1), Int8Matrix(c_m.f_in, 1)
+        self.body, self.out = Int8Block(c_m.body), Int8Matrix(c_m.out, 1)
 
     def forward(
         self,
         y1_even: Tensor,
         y1_odd: Tensor,
         features: Tensor,
-        mix: Tensor,
+        level_weights: Tensor,
         even: Tensor,
         odd: Tensor,
         place: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        mix = mix * (1 / 256)
-        inverse = torch.exp(self.log_inverse(mix))[0, :, :, 0]
+        level_weights = level_weights * (1 / 256)
+        inverse = torch.exp(self.log_inverse(level_weights))[0, :, :, 0]
         half = len(y1_even)
         first = self.y_in.product(y1_even * inverse[:half], slice(None, half))
         last = self.y_in.product(y1_odd * inverse[half:], slice(half, None))
         rows = torch.cat([first, last])
         x = nn.functional.embedding(place, rows)[None] + self.y_in.offset() + self.f_in(features)
-        return self.out.halves(self.body(x), odd, even, torch.exp(self.log_gain(mix)))
+        return self.out.halves(self.body(x), odd, even, torch.exp(self.log_gain(level_weights)))
 
 
 def _body(body: nn.Sequential) -> nn.Sequential:
@@ -113,15 +114,15 @@ def _body(body: nn.Sequential) -> nn.Sequential:
     parts: list[nn.Module] = []
     for place, part in enumerate(body):
         if isinstance(part, InvertedResidual):
-            parts.append(Bytes(part))
+            parts.append(Int8Block(part))
             continue
         assert isinstance(part, nn.Sequential)
         blocks = [block for block in part if isinstance(block, InvertedResidual)]
         if len(blocks) == len(part):
-            parts.append(nn.Sequential(*map(Bytes, blocks)))
+            parts.append(nn.Sequential(*map(Int8Block, blocks)))
         else:
             layer, side = _first(part), SHUFFLED[f"body.{place}.0"]
-            kind = ByteMatrix if isinstance(layer, ByteConv2d) else _Matrix
+            kind = Int8Matrix if isinstance(layer, Int8Conv2d) else _Matrix
             parts.append(nn.Sequential(kind(layer, side), _Enlarge()))
     return nn.Sequential(*parts)
 
@@ -146,7 +147,7 @@ class _Matrix(nn.Module):
 
     def __init__(self, layer: nn.Conv2d, side: int) -> None:
         super().__init__()
-        order = by_pixel(layer.out_channels, side)
+        order = pixel_major(layer.out_channels, side)
         self.weight = nn.Parameter(layer.weight[order, :, 0, 0].T.contiguous())
         self.bias = nn.Parameter(bias_of(layer)[order])
 
@@ -163,7 +164,7 @@ def parameter(name: str, read: Callable[[str], NDArray], has: Callable[[str], bo
     """
     layer, _, kind = name.rpartition(".")
     which = layer.rpartition(".")[2]
-    if which in WEIGHTS and which != "narrow":
+    if which in WEIGHT_STEPS and which != "narrow":
         if kind == "bias":
             return read(name) * read(f"{layer}.bias_scale")
         return read(f"{layer}.integers") * read(f"{layer}.scale")[:, None, None, None]
@@ -175,7 +176,7 @@ def parameter(name: str, read: Callable[[str], NDArray], has: Callable[[str], bo
         values = read(f"{layer}.integers") * read(f"{layer}.scale")
     if kind != "table":
         values = values.T[:, :, None, None] if kind == "weight" else values
-        values = values[np.argsort(by_pixel(len(values), SHUFFLED.get(layer, 1)))]
+        values = values[np.argsort(pixel_major(len(values), SHUFFLED.get(layer, 1)))]
     if layer == "tail.0":
         values = values / 255 if kind == "weight" else values / 255 - 0.5
     return values

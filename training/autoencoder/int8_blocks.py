@@ -16,14 +16,21 @@ from torch.nn import functional as F
 
 from ..layers import Residual, in_float32, round_ste
 
-__all__ = ["SIGNED", "UNSIGNED", "WEIGHTS", "ByteConv2d", "InvertedResidual", "calibrate"]
+__all__ = [
+    "INT8_STEPS",
+    "UINT8_STEPS",
+    "WEIGHT_STEPS",
+    "Int8Conv2d",
+    "InvertedResidual",
+    "calibrate",
+]
 
-SIGNED, UNSIGNED = 127, 255  # steps from zero to the largest value of what layers see
+INT8_STEPS, UINT8_STEPS = 127, 255  # steps from zero to the largest value of what layers see
 # Of weights, half as many: where a processor lacks instructions for bytes, pairs of products are
 # added in 16 bits, and two of 255 * 127 would not fit.
-WEIGHTS = {"widen": 63, "depthwise": 127, "narrow": 63}
-POINTWISE = 63  # those of a `ByteConv2d`
-REACH = 0.9999  # of a channel's values are not clipped
+WEIGHT_STEPS = {"widen": 63, "depthwise": 127, "narrow": 63}
+POINTWISE_STEPS = 63  # those of a `Int8Conv2d`
+RANGE_QUANTILE = 0.9999  # of a channel's values are not clipped
 
 
 class InvertedResidual(Residual):
@@ -32,8 +39,8 @@ class InvertedResidual(Residual):
     x -> 1x1 -> depthwise 3x3 -> ReLU -> 1x1 -> (+ x)
 
     The ReLU is behind the depthwise layer, so that a hidden unit is a pattern across positions.
-    Once `calibrate` has set ``reach``, the largest values of what the three layers see, by
-    channel, the block computes what integers of 8 bits give.
+    Once `calibrate` has set ``activation_range``, the largest values of what the three layers see,
+    by channel, the block computes what integers of 8 bits give.
 
     Reference:
         Sandler et al. 2018, "MobileNetV2: inverted residuals and linear bottlenecks"
@@ -45,8 +52,8 @@ class InvertedResidual(Residual):
         self.widen = nn.Conv2d(channels, hidden, 1)
         self.depthwise = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
         self.narrow = nn.Conv2d(hidden, channels, 1, bias=False)
-        self.register_buffer("reach", None)
-        self.reach: Tensor | None
+        self.register_buffer("activation_range", None)
+        self.activation_range: Tensor | None
         with torch.no_grad():  # starts next to the identity: depth then does no harm
             self.narrow.weight.mul_(1e-3)
 
@@ -55,57 +62,57 @@ class InvertedResidual(Residual):
 
     def inside(self, x: Tensor) -> Tensor:
         """What the last layer sees."""
-        if self.reach is None:
-            wide = F.conv2d(x, self.seen("widen"), self.widen.bias)
+        if self.activation_range is None:
+            wide = F.conv2d(x, self.input_weight("widen"), self.widen.bias)
             return F.relu(self.depthwise(wide))
-        first, second, third = self.reaches()
-        weight = rounded_rows(self.seen("widen") * first, WEIGHTS["widen"])
-        x = rounded(x / first, SIGNED, -1.0) * (1 / SIGNED)
+        first, second, third = self.activation_ranges()
+        weight = fake_quantize_weight(self.input_weight("widen") * first, WEIGHT_STEPS["widen"])
+        x = fake_quantize(x / first, INT8_STEPS, -1.0) * (1 / INT8_STEPS)
         wide = F.conv2d(x, weight, self.widen.bias)
-        wide = rounded(wide / second, SIGNED, -1.0) * (second / SIGNED)
-        weight = rounded_rows(self.depthwise.weight, WEIGHTS["depthwise"])
+        wide = fake_quantize(wide / second, INT8_STEPS, -1.0) * (second / INT8_STEPS)
+        weight = fake_quantize_weight(self.depthwise.weight, WEIGHT_STEPS["depthwise"])
         hidden = self.depthwise.in_channels
         wide = F.conv2d(wide, weight, self.depthwise.bias, padding=1, groups=hidden)
-        return rounded(wide / third, UNSIGNED, 0.0) * (third / UNSIGNED)
+        return fake_quantize(wide / third, UINT8_STEPS, 0.0) * (third / UINT8_STEPS)
 
-    def reaches(self) -> tuple[Tensor, Tensor, Tensor]:
-        """``reach`` of the three layers, each ``1 c 1 1``."""
-        assert self.reach is not None
+    def activation_ranges(self) -> tuple[Tensor, Tensor, Tensor]:
+        """``activation_range`` of the three layers, each ``1 c 1 1``."""
+        assert self.activation_range is not None
         wide = self.depthwise.in_channels
         counts = [self.widen.in_channels, wide, wide]
-        first, second, third = self.reach[None, :, None, None].split(counts, 1)
+        first, second, third = self.activation_range[None, :, None, None].split(counts, 1)
         return first, second, third
 
     @torch.no_grad()
     def measured(self, x: Tensor) -> Tensor:
-        """The reach that suits ``x``."""
-        wide = F.conv2d(x, self.seen("widen"), self.widen.bias)
+        """The activation_range that suits ``x``."""
+        wide = F.conv2d(x, self.input_weight("widen"), self.widen.bias)
         seen = x, wide, F.relu(self.depthwise(wide))
-        reach = torch.cat([reach_of(values) for values in seen])
-        return reach.clamp(min=1e-3 * float(reach.median()) + 1e-12)
+        activation_range = torch.cat([activation_range_of(values) for values in seen])
+        return activation_range.clamp(min=1e-3 * float(activation_range.median()) + 1e-12)
 
     def _narrow(self) -> Tensor:
-        weight, _ = self.added("narrow")
-        if self.reach is None:
+        weight, _ = self.output_weight("narrow")
+        if self.activation_range is None:
             return weight
-        third = self.reaches()[2]
-        return rounded_rows(weight * third, WEIGHTS["narrow"]) / third
+        third = self.activation_ranges()[2]
+        return fake_quantize_weight(weight * third, WEIGHT_STEPS["narrow"]) / third
 
     def hidden(self, x: Tensor) -> dict[str, Tensor]:
-        return {"widen": self.depthwise(F.conv2d(x, self.seen("widen"), self.widen.bias))}
+        return {"widen": self.depthwise(F.conv2d(x, self.input_weight("widen"), self.widen.bias))}
 
     @torch.no_grad()
-    def restart(self, front: str, behind: str, dead: Tensor) -> None:
-        super().restart(front, behind, dead)
+    def reinitialize(self, front: str, behind: str, dead: Tensor) -> None:
+        super().reinitialize(front, behind, dead)
         hidden = self.depthwise.in_channels
-        fresh = nn.Conv2d(hidden, hidden, 3, groups=hidden)
-        self.depthwise.weight[dead] = fresh.weight.to(self.depthwise.weight)[dead]
+        initial = nn.Conv2d(hidden, hidden, 3, groups=hidden)
+        self.depthwise.weight[dead] = initial.weight.to(self.depthwise.weight)[dead]
         if self.depthwise.bias is not None:
             self.depthwise.bias[dead] = 0
 
 
-class ByteConv2d(nn.Conv2d):
-    """A 1x1 convolution that computes in 8 bits once `calibrate` has set ``reach``.
+class Int8Conv2d(nn.Conv2d):
+    """A 1x1 convolution that computes in 8 bits once `calibrate` has set ``activation_range``.
 
     For where an error of half a percent does no harm: in the nets of means, which residuals make
     up for. Until then, where ``precise``, it stays in float32 as a `PreciseConv2d` does.
@@ -114,43 +121,45 @@ class ByteConv2d(nn.Conv2d):
     def __init__(self, channels: int, out: int, kernel: int = 1, precise: bool = False) -> None:
         super().__init__(channels, out, kernel)
         self.precise = precise
-        self.register_buffer("reach", None)
-        self.reach: Tensor | None
+        self.register_buffer("activation_range", None)
+        self.activation_range: Tensor | None
 
     def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, state: dict[str, Any], prefix: str, *rest: Any
     ) -> None:
-        found = state.get(f"{prefix}reach")
-        self.reach = None if found is None else torch.empty_like(found)
+        found = state.get(f"{prefix}activation_range")
+        self.activation_range = None if found is None else torch.empty_like(found)
         super()._load_from_state_dict(state, prefix, *rest)
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.reach is None:
+        if self.activation_range is None:
             precise = self.precise and self.training
             return in_float32(super().forward, input) if precise else super().forward(input)
-        reach = self.reach[None, :, None, None]
-        x = rounded(input / reach, SIGNED, -1.0) * (1 / SIGNED)
-        return F.conv2d(x, rounded_rows(self.weight * reach, POINTWISE), self.bias)
+        activation_range = self.activation_range[None, :, None, None]
+        x = fake_quantize(input / activation_range, INT8_STEPS, -1.0) * (1 / INT8_STEPS)
+        return F.conv2d(
+            x, fake_quantize_weight(self.weight * activation_range, POINTWISE_STEPS), self.bias
+        )
 
     @torch.no_grad()
     def measured(self, x: Tensor) -> Tensor:
-        """The reach that suits ``x``."""
-        reach = reach_of(x)
-        return reach.clamp(min=1e-3 * float(reach.median()) + 1e-12)
+        """The activation_range that suits ``x``."""
+        activation_range = activation_range_of(x)
+        return activation_range.clamp(min=1e-3 * float(activation_range.median()) + 1e-12)
 
 
-def reach_of(x: Tensor) -> Tensor:
+def activation_range_of(x: Tensor) -> Tensor:
     """By channel, what all absolute values but a few are below."""
     flat = x.abs().float().transpose(0, 1).flatten(1)
-    return flat.kthvalue(max(1, round(REACH * flat.shape[1])), dim=1).values
+    return flat.kthvalue(max(1, round(RANGE_QUANTILE * flat.shape[1])), dim=1).values
 
 
-def rounded(x: Tensor, steps: int, low: float) -> Tensor:
+def fake_quantize(x: Tensor, steps: int, low: float) -> Tensor:
     """``x``, clipped to ``low..1``, in whole steps of which there are ``steps`` from 0 to 1."""
     return round_ste(torch.clamp(x.float(), low, 1.0) * steps)
 
 
-def rounded_rows(weight: Tensor, steps: int) -> Tensor:
+def fake_quantize_weight(weight: Tensor, steps: int) -> Tensor:
     """A weight as integers of at most ``steps``, times a scale of each row's own."""
     scale = weight.detach().abs().amax((1, 2, 3), keepdim=True) / steps + 1e-12
     return round_ste(weight / scale) * scale
@@ -161,24 +170,24 @@ def calibrate(network: nn.Module, inputs: list[tuple[Tensor, ...]]) -> None:
     """Lets parts of ``network`` compute in 8 bits, by what they see for ``inputs``.
 
     Those that do already are left as they are. Blocks in a row see nearly the same and share the
-    reach of it.
+    activation_range of it.
     """
-    seen: dict[InvertedResidual | ByteConv2d, Tensor] = {}
+    seen: dict[InvertedResidual | Int8Conv2d, Tensor] = {}
     handles = []
     for block in network.modules():
-        if isinstance(block, InvertedResidual | ByteConv2d) and block.reach is None:
+        if isinstance(block, InvertedResidual | Int8Conv2d) and block.activation_range is None:
 
-            def note(block: InvertedResidual | ByteConv2d, arguments: tuple[Tensor, ...]) -> None:
-                reach = block.measured(arguments[0])
-                seen[block] = torch.maximum(seen.get(block, reach), reach)
+            def note(block: InvertedResidual | Int8Conv2d, arguments: tuple[Tensor, ...]) -> None:
+                activation_range = block.measured(arguments[0])
+                seen[block] = torch.maximum(seen.get(block, activation_range), activation_range)
 
             handles.append(block.register_forward_pre_hook(note))
     for arguments in inputs:
         network(*arguments)
     for handle in handles:
         handle.remove()
-    for block, reach in seen.items():
-        block.reach = reach
+    for block, activation_range in seen.items():
+        block.activation_range = activation_range
     for row in network.modules():
         if isinstance(row, nn.Sequential):
             blocks = [block for block in row if isinstance(block, InvertedResidual)]
@@ -187,8 +196,10 @@ def calibrate(network: nn.Module, inputs: list[tuple[Tensor, ...]]) -> None:
 
 
 def share(blocks: list[InvertedResidual]) -> None:
-    """The largest reach of what the blocks see becomes that of each."""
-    reaches = [block.reach for block in blocks if block.reach is not None]
-    for reach in reaches:
+    """The largest activation_range of what the blocks see becomes that of each."""
+    activation_ranges = [
+        block.activation_range for block in blocks if block.activation_range is not None
+    ]
+    for activation_range in activation_ranges:
         count = blocks[0].widen.in_channels
-        reach[:count] = torch.stack([one[:count] for one in reaches]).amax(0)
+        activation_range[:count] = torch.stack([one[:count] for one in activation_ranges]).amax(0)

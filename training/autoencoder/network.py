@@ -13,7 +13,7 @@
 ``y`` has one position per 16x16 pixels, ``z`` one per 64x64. Half of ``y``, a checkerboard that
 is shifted between the two halves of the channels, is coded in pass 1; the other half in pass 2
 sees all of its neighbours. One model covers all qualities: the gains and some biases are tables
-with a row per rung of a quality ladder, interpolated in between.
+with a row per rung of a quality scale, interpolated in between.
 
 What chooses a probability table (``h_i``, ``c_i``) works on integers alone; see ``layers``.
 
@@ -34,18 +34,19 @@ from torch.nn import functional as F
 
 from ..layers import (
     Block,
+    GainTable,
     IntConv2d,
     PreciseConv2d,
-    RungTable,
     cosine_basis,
     cosine_scaled,
     cosine_split,
     round_ste,
 )
-from .int8_blocks import ByteConv2d, InvertedResidual
-from .quantizer import LOG_STEP, ROWS, SIGMA_MIN, Residuals
+from ..transforms import blocks, down, set_linear, up
+from .int8_blocks import Int8Conv2d, InvertedResidual
+from .quantizer import LOG_STEP, ROWS, SIGMA_MIN, Quantizer
 
-__all__ = ["Autoencoder", "AutoencoderConfig", "mix_of"]
+__all__ = ["Autoencoder", "AutoencoderConfig", "level_weights_at"]
 
 Z_MAX = 63  # symbols of z are clipped to this; the integer networks' bounds rest on it
 R_MAX = 15  # residuals of pass 1 are clipped to this where pass 2's index network sees them
@@ -57,8 +58,8 @@ class AutoencoderConfig:
 
     y: int = 320  # channels of the latent, 1/16
     z: int = 32  # channels of the hyper-latent, 1/64
-    banks: int = 8  # factorised priors of z, one signalled per position
-    rungs: int = 8  # rows of the quality ladder
+    z_priors: int = 8  # factorised priors of z, one signalled per position
+    gain_levels: int = 8  # rows of the quality scale
     ea: tuple[int, int, int] = (64, 192, 320)  # encoder widths at 1/4, 1/8, 1/16
     na: tuple[int, int, int] = (2, 3, 2)  # encoder blocks there
     es: tuple[int, int] = (48, 128)  # decoder widths at 1/4 and 1/8; at 1/16 it has y's
@@ -75,42 +76,19 @@ class AutoencoderConfig:
     lambda_max: float = 0.25
 
 
-def mix_of(t: Tensor, rungs: int) -> Tensor:
-    """Mixing weights ``b rungs``, integers that sum to 256, of ladder positions ``t`` in 0..1."""
-    position = torch.round(t * (rungs - 1) * 256) / 256
-    grid = torch.arange(rungs, device=t.device, dtype=torch.float32)
+def level_weights_at(t: Tensor, gain_levels: int) -> Tensor:
+    """Weights of the levels ``b gain_levels``, integers that sum to 256, of ``t`` in 0..1."""
+    position = torch.round(t * (gain_levels - 1) * 256) / 256
+    grid = torch.arange(gain_levels, device=t.device, dtype=torch.float32)
     return torch.round(torch.clamp(1 - (position[:, None] - grid).abs(), min=0) * 256)
-
-
-def down(cin: int, cout: int) -> nn.Sequential:
-    return nn.Sequential(nn.PixelUnshuffle(2), PreciseConv2d(4 * cin, cout, 1))
 
 
 def down_overlapping(cin: int, cout: int) -> PreciseConv2d:
     return PreciseConv2d(cin, cout, 4, stride=2, padding=1)
 
 
-def up(cin: int, cout: int, kind: type[nn.Conv2d] = PreciseConv2d) -> nn.Sequential:
-    return nn.Sequential(kind(cin, 4 * cout, 1), nn.PixelShuffle(2))
-
-
-def blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(Block(channels, start=0.0) for _ in range(count)))
-
-
 def lean_blocks(channels: int, hidden: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(*(InvertedResidual(channels, width) for width in hidden))
-
-
-def set_linear(layer: nn.Module, matrix: Tensor) -> None:
-    """Makes a convolution a pointwise linear map, on as many channels as ``matrix`` names."""
-    weight, bias = layer.weight, layer.bias
-    assert isinstance(weight, Tensor) and isinstance(bias, Tensor)
-    rows, columns = min(matrix.shape[0], weight.shape[0]), min(matrix.shape[1], weight.shape[1])
-    middle = weight.shape[2] // 2
-    weight[:rows] = 0
-    bias[:rows] = 0
-    weight[:rows, :columns, middle, middle] = matrix[:rows, :columns]
 
 
 def set_blocks(layer: nn.Conv2d, matrix: Tensor) -> None:
@@ -126,7 +104,9 @@ def set_blocks(layer: nn.Conv2d, matrix: Tensor) -> None:
 def first_gain(c: AutoencoderConfig, scaled: float) -> Tensor:
     """Logarithms of the gains that training starts with, where the channels were divided by
     their spread to the power ``scaled``."""
-    ramp = torch.linspace(0, 1, c.rungs)[:, None] * 0.5 * math.log(c.lambda_max / c.lambda_min)
+    ramp = (
+        torch.linspace(0, 1, c.gain_levels)[:, None] * 0.5 * math.log(c.lambda_max / c.lambda_min)
+    )
     return ramp + scaled * cosine_basis(16, c.y)[1].log()
 
 
@@ -144,19 +124,19 @@ class Analysis(nn.Module):
         self.stem = nn.Sequential(nn.PixelUnshuffle(4), PreciseConv2d(48, a, 3, padding=1))
         first, second = down_overlapping(a, b), down_overlapping(b, d)
         self.body = nn.Sequential(blocks(a, c.na[0]), first, blocks(b, c.na[1]), second)
-        self.film = RungTable(c.rungs, d)
+        self.film = GainTable(c.gain_levels, d)
         self.tail = nn.Sequential(blocks(d, c.na[2]), PreciseConv2d(d, c.y, 1))
-        self.log_gain = RungTable(c.rungs, c.y, first_gain(c, 0.5))
+        self.log_gain = GainTable(c.gain_levels, c.y, first_gain(c, 0.5))
         with torch.no_grad():
             set_linear(self.stem[1], cosine_scaled(4, 48)[0])
             set_blocks(first, cosine_split(4, min(a, 48), min(b, 192))[0])
             set_blocks(second, cosine_split(8, min(b, 192), min(d, 768))[0])
             set_linear(self.tail[1], torch.eye(c.y, d))
 
-    def forward(self, x: Tensor, mix: Tensor) -> Tensor:
-        mix = mix * (1 / 256)
-        y = self.tail(self.body(self.stem(x)) + self.film(mix))
-        return y.float() * torch.exp(self.log_gain(mix))
+    def forward(self, x: Tensor, level_weights: Tensor) -> Tensor:
+        level_weights = level_weights * (1 / 256)
+        y = self.tail(self.body(self.stem(x)) + self.film(level_weights))
+        return y.float() * torch.exp(self.log_gain(level_weights))
 
 
 class HyperAnalysis(nn.Module):
@@ -165,20 +145,22 @@ class HyperAnalysis(nn.Module):
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
         m = c.mean
-        self.log_scale = RungTable(c.rungs, c.y, -first_gain(c, 1.0))
+        self.log_scale = GainTable(c.gain_levels, c.y, -first_gain(c, 1.0))
         self.body = nn.Sequential(
             nn.Conv2d(2 * c.y, m, 1), Block(m), down(m, m), Block(m), down(m, m)
         )
-        self.film = RungTable(c.rungs, m)
+        self.film = GainTable(c.gain_levels, m)
         self.out = nn.Conv2d(m, c.z, 1)
         # Starts with symbols of a few units: a z that rounds to zero would teach nobody.
-        self.log_gain = RungTable(c.rungs, c.z, math.log(15.0))
+        self.log_gain = GainTable(c.gain_levels, c.z, math.log(15.0))
 
-    def forward(self, y: Tensor, mix: Tensor) -> Tensor:
-        mix = mix * (1 / 256)
-        y = y * torch.exp(self.log_scale(mix))
+    def forward(self, y: Tensor, level_weights: Tensor) -> Tensor:
+        level_weights = level_weights * (1 / 256)
+        y = y * torch.exp(self.log_scale(level_weights))
         x = self.body(torch.cat([y, y.abs()], 1))  # magnitudes, since z mostly tells widths
-        return self.out(x + self.film(mix)).float() * torch.exp(self.log_gain(mix))
+        return self.out(x + self.film(level_weights)).float() * torch.exp(
+            self.log_gain(level_weights)
+        )
 
 
 class HyperMean(nn.Module):
@@ -187,16 +169,18 @@ class HyperMean(nn.Module):
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
         m = c.mean
-        self.film = RungTable(c.rungs, m)
+        self.film = GainTable(c.gain_levels, m)
         self.stem = nn.Conv2d(c.z, m, 1)
         small, large = InvertedResidual(m, m), InvertedResidual(m, m)
-        self.body = nn.Sequential(up(m, m), small, up(m, m, ByteConv2d), large)
-        self.out = ByteConv2d(m, c.y, precise=True)
-        self.log_scale = RungTable(c.rungs, c.z, -math.log(2.0))
+        self.body = nn.Sequential(up(m, m), small, up(m, m, Int8Conv2d), large)
+        self.out = Int8Conv2d(m, c.y, precise=True)
+        self.log_scale = GainTable(c.gain_levels, c.z, -math.log(2.0))
 
-    def forward(self, z: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
-        mix = mix * (1 / 256)
-        features = self.body(self.stem(z * torch.exp(self.log_scale(mix))) + self.film(mix))
+    def forward(self, z: Tensor, level_weights: Tensor) -> tuple[Tensor, Tensor]:
+        level_weights = level_weights * (1 / 256)
+        features = self.body(
+            self.stem(z * torch.exp(self.log_scale(level_weights))) + self.film(level_weights)
+        )
         return self.out(features), features
 
 
@@ -206,10 +190,10 @@ class ContextMean(nn.Module):
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
         k = c.context
-        self.y_in = ByteConv2d(c.y, k, 1)
-        self.f_in = ByteConv2d(c.mean, k, 1)
+        self.y_in = Int8Conv2d(c.y, k, 1)
+        self.f_in = Int8Conv2d(c.mean, k, 1)
         self.body = InvertedResidual(k, c.context_hidden)
-        self.out = ByteConv2d(k, c.y, precise=True)
+        self.out = Int8Conv2d(k, c.y, precise=True)
 
     def forward(self, y1: Tensor, features: Tensor) -> Tensor:
         return self.out(self.body(self.y_in(y1) + self.f_in(features)))
@@ -220,19 +204,21 @@ class HyperIndex(nn.Module):
 
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
-        (wide, narrow, _), r = c.index, c.rungs
-        self.a = IntConv2d(c.z, wide, 3, rungs=r, input_max=Z_MAX, shift=6, gain=10.0)
-        self.b = IntConv2d(wide, 4 * wide, 1, rungs=r, input_max=127, gain=1.4)
-        self.c = IntConv2d(wide, narrow, 3, rungs=r, input_max=127, gain=1.4)
-        self.d = IntConv2d(narrow, 4 * wide, 1, rungs=r, input_max=127, gain=1.4)
-        self.e = IntConv2d(wide, narrow, 3, rungs=r, input_max=127, gain=1.4)
-        self.out = IntConv2d(narrow, c.y, 1, rungs=r, input_max=127, clip=(0, ROWS - 1), gain=0.15)
+        (wide, narrow, _), r = c.index, c.gain_levels
+        self.a = IntConv2d(c.z, wide, 3, gain_levels=r, input_max=Z_MAX, shift=6, gain=10.0)
+        self.b = IntConv2d(wide, 4 * wide, 1, gain_levels=r, input_max=127, gain=1.4)
+        self.c = IntConv2d(wide, narrow, 3, gain_levels=r, input_max=127, gain=1.4)
+        self.d = IntConv2d(narrow, 4 * wide, 1, gain_levels=r, input_max=127, gain=1.4)
+        self.e = IntConv2d(wide, narrow, 3, gain_levels=r, input_max=127, gain=1.4)
+        self.out = IntConv2d(
+            narrow, c.y, 1, gain_levels=r, input_max=127, clip=(0, ROWS - 1), gain=0.15
+        )
 
-    def forward(self, z: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
-        x = F.pixel_shuffle(self.b(self.a(z, mix), mix), 2)
-        x = F.pixel_shuffle(self.d(self.c(x, mix), mix), 2)
-        x = self.e(x, mix)
-        return self.out(x, mix), x
+    def forward(self, z: Tensor, level_weights: Tensor) -> tuple[Tensor, Tensor]:
+        x = F.pixel_shuffle(self.b(self.a(z, level_weights), level_weights), 2)
+        x = F.pixel_shuffle(self.d(self.c(x, level_weights), level_weights), 2)
+        x = self.e(x, level_weights)
+        return self.out(x, level_weights), x
 
 
 class ContextIndex(nn.Module):
@@ -240,16 +226,16 @@ class ContextIndex(nn.Module):
 
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
-        (_, given, n), r = c.index, c.rungs
-        self.a = IntConv2d(c.y, n, 1, rungs=r, input_max=R_MAX, shift=6, gain=10.0)
-        self.b = IntConv2d(n, n, 3, rungs=r, input_max=127, gain=1.4)
+        (_, given, n), r = c.index, c.gain_levels
+        self.a = IntConv2d(c.y, n, 1, gain_levels=r, input_max=R_MAX, shift=6, gain=10.0)
+        self.b = IntConv2d(n, n, 3, gain_levels=r, input_max=127, gain=1.4)
         self.out = IntConv2d(
-            n + given, c.y, 1, rungs=r, input_max=127, clip=(0, ROWS - 1), gain=0.15
+            n + given, c.y, 1, gain_levels=r, input_max=127, clip=(0, ROWS - 1), gain=0.15
         )
 
-    def forward(self, magnitude: Tensor, features: Tensor, mix: Tensor) -> Tensor:
-        x = self.b(self.a(magnitude, mix), mix)
-        return self.out(torch.cat([x, features], 1), mix)
+    def forward(self, magnitude: Tensor, features: Tensor, level_weights: Tensor) -> Tensor:
+        x = self.b(self.a(magnitude, level_weights), level_weights)
+        return self.out(torch.cat([x, features], 1), level_weights)
 
 
 class Synthesis(nn.Module):
@@ -261,8 +247,8 @@ class Synthesis(nn.Module):
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
         a, b = c.es
-        self.log_gain = RungTable(c.rungs, c.y, -first_gain(c, 0.5))
-        self.film = RungTable(c.rungs, c.y)
+        self.log_gain = GainTable(c.gain_levels, c.y, -first_gain(c, 0.5))
+        self.film = GainTable(c.gain_levels, c.y)
         first, second = up(c.y, b), up(b, a)
         coarse, middle, fine = lean_blocks(c.y, c.h16), lean_blocks(b, c.h8), lean_blocks(a, c.h4)
         self.body = nn.Sequential(coarse, first, middle, second, fine)
@@ -272,10 +258,10 @@ class Synthesis(nn.Module):
             set_linear(second[0], cosine_split(4, min(a, 48), min(b, 192))[1])
             set_linear(self.tail[0], cosine_scaled(4, 48)[1])
 
-    def forward(self, y: Tensor, mix: Tensor) -> Tensor:
-        mix = mix * (1 / 256)
-        y = y * torch.exp(self.log_gain(mix))
-        return self.tail(self.body(y + self.film(mix)))
+    def forward(self, y: Tensor, level_weights: Tensor) -> Tensor:
+        level_weights = level_weights * (1 / 256)
+        y = y * torch.exp(self.log_gain(level_weights))
+        return self.tail(self.body(y + self.film(level_weights)))
 
 
 class Autoencoder(nn.Module):
@@ -288,10 +274,10 @@ class Autoencoder(nn.Module):
         self.h_s, self.c_m = HyperMean(c), ContextMean(c)
         self.h_i, self.c_i = HyperIndex(c), ContextIndex(c)
         self.g_s = Synthesis(c)
-        self.prior_z = EntropyBottleneck(c.banks * c.z, init_scale=2.0)
-        self.bank_logits = RungTable(c.rungs, c.banks)
-        self.residuals = Residuals()
-        self.precise = False  # train in float32
+        self.prior_z = EntropyBottleneck(c.z_priors * c.z, init_scale=2.0)
+        self.z_prior_logits = GainTable(c.gain_levels, c.z_priors)
+        self.quantizer = Quantizer()
+        self.float32 = False  # train in float32
         with torch.no_grad():  # rows that fit the cosine transform, where training starts
             rows = (first_gain(c, 1.0) - math.log(SIGMA_MIN)) / LOG_STEP
             rows = torch.clamp(rows, 0, ROWS - 1)
@@ -311,13 +297,15 @@ class Autoencoder(nn.Module):
         half = y.shape[1] // 2
         return torch.cat([even.expand(1, half, -1, -1), (1 - even).expand(1, half, -1, -1)], 1)
 
-    def bits_z(self, z: Tensor, mix: Tensor, soft: bool) -> tuple[Tensor, Tensor]:
+    def bits_z(self, z: Tensor, level_weights: Tensor, soft: bool) -> tuple[Tensor, Tensor]:
         """Bits of ``z`` per sample, the choice of a bank paid for, and that choice ``b h w``."""
         c = self.config
-        _, like = self.prior_z(z.repeat(1, c.banks, 1, 1), training=soft)
+        _, like = self.prior_z(z.repeat(1, c.z_priors, 1, 1), training=soft)
         b, _, h, w = z.shape
-        nats = -torch.log(like.view(b, c.banks, c.z, h, w)).sum(2)
-        choice = -F.log_softmax((mix * (1 / 256)) @ self.bank_logits.table, 1)[:, :, None, None]
+        nats = -torch.log(like.view(b, c.z_priors, c.z, h, w)).sum(2)
+        choice = -F.log_softmax((level_weights * (1 / 256)) @ self.z_prior_logits.table, 1)[
+            :, :, None, None
+        ]
         total = nats + choice
         # The mixture trains every bank a little; what the file pays is the best one.
         best, chosen = total.min(1)
@@ -332,36 +320,38 @@ class Autoencoder(nn.Module):
         gradients are wanted the symbols come too (``z``, the ``choice`` of a bank, ``residual``,
         ``index``), for the tables of an export.
         """
-        mix = mix_of(t, self.config.rungs)
-        fast = self.training and not self.precise
+        level_weights = level_weights_at(t, self.config.gain_levels)
+        fast = self.training and not self.float32
         amp = torch.autocast(x.device.type, torch.bfloat16, enabled=fast)
         with amp:
-            y = self.g_a(x - 0.5, mix)
-            z = self.h_a(y, mix).float()
-        learns = y.requires_grad  # the encoder does
+            y = self.g_a(x - 0.5, level_weights)
+            z = self.h_a(y, level_weights).float()
+        encoder_trains = y.requires_grad  # the encoder does
         z_hat = round_ste(torch.clamp(z, -Z_MAX, Z_MAX))
-        bits_z, choice = self.bits_z(z if self.training else z_hat, mix, soft=self.training)
-        index1, features_i = self.h_i(z_hat, mix)
+        bits_z, choice = self.bits_z(
+            z if self.training else z_hat, level_weights, soft=self.training
+        )
+        index1, features_i = self.h_i(z_hat, level_weights)
         with amp:
-            mean1, features = self.h_s(z_hat, mix)
-        gain = torch.exp(self.g_a.log_gain(mix * (1 / 256)))
+            mean1, features = self.h_s(z_hat, level_weights)
+        gain = torch.exp(self.g_a.log_gain(level_weights * (1 / 256)))
         mean1 = mean1.float() * gain
         first = self.checkerboard(y)
-        r1, bits1 = self.residuals(y - mean1, index1, learns)
+        r1, bits1 = self.quantizer(y - mean1, index1, encoder_trains)
         r1 = r1 * first
         y1 = (mean1 + r1) * first
         magnitude = torch.clamp(r1.abs(), max=R_MAX)
-        index2 = self.c_i(magnitude, features_i, mix)
-        inverse = torch.exp(self.g_s.log_gain(mix * (1 / 256)))
+        index2 = self.c_i(magnitude, features_i, level_weights)
+        inverse = torch.exp(self.g_s.log_gain(level_weights * (1 / 256)))
         with amp:
             mean2 = self.c_m(y1 * inverse, features)
         mean2 = mean2.float() * gain
-        r2, bits2 = self.residuals(y - mean2, index2, learns)
+        r2, bits2 = self.quantizer(y - mean2, index2, encoder_trains)
         r2 = r2 * (1 - first)
         y_hat = y1 + (mean2 + r2) * (1 - first)
         bits_y = torch.where(first > 0, bits1, bits2).sum((1, 2, 3))
         with amp:
-            x_hat = self.g_s(y_hat, mix).float() + 0.5
+            x_hat = self.g_s(y_hat, level_weights).float() + 0.5
         out = {"x_hat": x_hat, "bits_y": bits_y, "bits_z": bits_z}
         if not torch.is_grad_enabled():
             index = torch.where(first > 0, index1, index2)

@@ -1,6 +1,6 @@
-"""Residuals of the default codec under training: what becomes of them, and the bits they take.
+"""Quantizer of the default codec under training: what becomes of them, and the bits they take.
 
-While the encoder learns, pixels see residuals rounded, and rates see them with uniform noise in
+While the encoder trains, pixels see residuals rounded, and rates see them with uniform noise in
 place of rounding, whose slopes say which way to move. Once it stands still, what reads its files
 learns from the symbols that it writes: what is quiet is left out, and where a smaller symbol saves
 more bits than it costs in error it is chosen, as `codec.schemes.latents` does.
@@ -21,16 +21,16 @@ from torch import Tensor, nn
 from ...codec.schemes.autoencoder.contract import RDOQ_MAX, rdoq_thresholds
 from ..layers import round_ste
 
-__all__ = ["LOG_STEP", "QUIET", "ROWS", "SIGMA_MIN", "Residuals"]
+__all__ = ["LOG_STEP", "ROWS", "SIGMA_MIN", "SKIPPED_ROWS", "Quantizer"]
 
 SIGMA_MIN, SIGMA_MAX, ROWS = 0.10, 100.0, 64
 LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (ROWS - 1)
 # Rows up to this one, a width of 0.24, are not coded: what is left out is worth less than the
 # bits and the time that it would take.
-QUIET = 8
+SKIPPED_ROWS = 8
 
 
-class Residuals(nn.Module):
+class Quantizer(nn.Module):
     """What becomes of residuals under table rows, and the bits they take.
 
     Attributes:
@@ -43,28 +43,28 @@ class Residuals(nn.Module):
         self.register_buffer("thresholds", torch.from_numpy(gaussian_thresholds()), False)
         self.thresholds: Tensor
 
-    def forward(self, exact: Tensor, index: Tensor, learns: bool) -> tuple[Tensor, Tensor]:
-        """Residuals as pixels see them, and the bits of each.
+    def forward(self, exact: Tensor, index: Tensor, encoder_trains: bool) -> tuple[Tensor, Tensor]:
+        """Quantizer as pixels see them, and the bits of each.
 
         Arguments:
             exact: residuals before rounding, of any shape; ``index``: their rows, of the same.
-            learns: the encoder does, so slopes are wanted for all that goes in.
+            encoder_trains: the encoder does, so slopes are wanted for all that goes in.
         """
         noise = torch.rand_like(exact) - 0.5 if torch.is_grad_enabled() else None
-        if learns:
+        if encoder_trains:
             assert noise is not None
             return round_ste(exact), self.noisy_bits(exact + noise, index)
         size = self.sizes(exact.detach(), index.detach())
-        heard = index.detach() > QUIET
+        coded = index.detach() > SKIPPED_ROWS
         bits = self.bits(size, index)
         if noise is None:
-            bits = bits * heard
+            bits = bits * coded
         else:  # a mean learns from what noise costs, the choice of a row from what is written
             noisy = self.noisy_bits(exact + noise, index.detach())
             bits = bits + (noisy - noisy.detach())
         # What is coded makes up for the mean; where nothing is, pixels see the mean itself.
         values = exact + (torch.sign(exact) * size - exact).detach()
-        return torch.where(heard, values, 0.0), bits
+        return torch.where(coded, values, 0.0), bits
 
     def sizes(self, exact: Tensor, index: Tensor) -> Tensor:
         """Absolute values of ``exact`` as the encoder rounds them, quiet or not."""
@@ -98,7 +98,7 @@ def width(index: Tensor) -> Tensor:
 
 
 def gaussian_thresholds() -> np.ndarray:
-    """The encoder's thresholds if residuals had Gaussian laws, `Residuals.thresholds`.
+    """The encoder's thresholds if residuals had Gaussian laws, `Quantizer.thresholds`.
 
     What falls below a threshold changes the bits that set it, so they are found in turns.
     """

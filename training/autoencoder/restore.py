@@ -4,36 +4,27 @@ A model file stores what inference needs, in float16 and integers; the encoder's
 few parameters beside that which only training uses (the prior of ``z``), as tables.
 """
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ...codec.errors import InputError
 from ...codec.library import default_pair
 from ...codec.modelfile import ModelFile
-from ..denoiser.network import BY_PIXEL, Denoiser
+from .. import old_names
 from ..layers import IntConv2d
-from . import inference_layout as forms
-from .int8_blocks import ByteConv2d, InvertedResidual
+from ..onnx_reader import stored, unfold_unshuffle
+from . import inference_layout as layout
+from .int8_blocks import Int8Conv2d, InvertedResidual
 from .network import Autoencoder, AutoencoderConfig
 
-__all__ = [
-    "autoencoder_model",
-    "autoencoder_network",
-    "autoencoder_tensors",
-    "denoiser_tensors",
-    "stored",
-    "training_tables",
-    "unstrided",
-]
+__all__ = ["read_model", "read_settings", "read_tensors", "training_tables"]
 
 # Parameters that no exported network holds; they travel as tables of the encoder's file.
-TRAINING_ONLY = ("prior_z.", "bank_logits.")
+TRAINING_ONLY = ("prior_z.", "z_prior_logits.")
 
 # Where each part of the network stands: part -> (side, role, prefix of its names there).
 PLACES = {
@@ -44,17 +35,17 @@ PLACES = {
 }
 
 # Networks that are exported in another form, and their roles.
-FORMS = {"g_s": "synthesis", "h_s": "hyper_mean", "c_m": "context_mean"}
+INFERENCE_ROLES = {"g_s": "synthesis", "h_s": "hyper_mean", "c_m": "context_mean"}
 
 
-def _of_form(file: ModelFile, role: str, name: str) -> np.ndarray:
+def _inference_parameter(file: ModelFile, role: str, name: str) -> np.ndarray:
     def has(part: str) -> bool:
         return not {f"{role}/{part}", f"{role}/{part}.stored"}.isdisjoint(file.weights)
 
-    return forms.parameter(name, lambda part: stored(file, f"{role}/{part}"), has)
+    return layout.parameter(name, lambda part: stored(file, f"{role}/{part}"), has)
 
 
-def autoencoder_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
+def read_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
     """The parameters of ``model`` from the pair of model files that ``path`` is one of.
 
     Arguments:
@@ -68,10 +59,10 @@ def autoencoder_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
         part, _, rest = name.partition(".")
-        if part in FORMS:
-            values = _of_form(decoder.file, FORMS[part], rest)
+        if part in INFERENCE_ROLES:
+            values = _inference_parameter(decoder.file, INFERENCE_ROLES[part], rest)
         elif name.startswith(TRAINING_ONLY):
-            values = encoder.file.weight(f"tables/{name}").astype(np.float32)
+            values = _training_table(encoder.file, name).astype(np.float32)
         else:
             side, role, prefix = PLACES[part]
             values = stored(files[side], f"{role}/{prefix}{rest}")
@@ -80,7 +71,7 @@ def autoencoder_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
                 values = values / 2.0**layer.shift
                 if rest.endswith("bias"):
                     values = values / layer.bias_unit
-        tensor = unstrided(torch.from_numpy(np.array(values, np.float32)), parameter.shape)
+        tensor = unfold_unshuffle(torch.from_numpy(np.array(values, np.float32)), parameter.shape)
         if tensor.shape != parameter.shape:
             raise InputError(
                 f"{path} is of a network with other settings: {name} is {tuple(tensor.shape)} "
@@ -90,55 +81,38 @@ def autoencoder_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
     return found
 
 
-def autoencoder_network(encoder: ModelFile) -> dict[str, Any]:
+def read_settings(encoder: ModelFile) -> dict[str, Any]:
     """The settings of a shipped network."""
-    network = dict(encoder.settings["network"])
+    network = old_names.settings(encoder.settings["network"])
     network.setdefault("context_hidden", network["context"] * 3 // 2)  # files before it was named
     return network
 
 
-def autoencoder_model(path: Path) -> Autoencoder:
+def read_model(path: Path) -> Autoencoder:
     """The network of a pair of model files; it computes what the files do, in 8 bits too."""
     encoder, decoder = default_pair("autoencoder", path)
-    network, stored_names = autoencoder_network(encoder.file), decoder.file.weights
+    network, stored_names = read_settings(encoder.file), decoder.file.weights
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}
     model = Autoencoder(AutoencoderConfig(**values))
-    model.load_state_dict(autoencoder_tensors(path, model), strict=False)
+    model.load_state_dict(read_tensors(path, model), strict=False)
     for name, block in model.named_modules():
         part, _, rest = name.partition(".")
-        if isinstance(block, InvertedResidual):  # stored in units of what its layers reach
-            block.reach = torch.ones(block.widen.in_channels + 2 * block.depthwise.in_channels)
-        elif isinstance(block, ByteConv2d) and f"{FORMS[part]}/{rest}.integers" in stored_names:
-            block.reach = torch.ones(block.in_channels)
+        if isinstance(
+            block, InvertedResidual
+        ):  # stored in units of what its layers activation_range
+            block.activation_range = torch.ones(
+                block.widen.in_channels + 2 * block.depthwise.in_channels
+            )
+        elif (
+            isinstance(block, Int8Conv2d)
+            and f"{INFERENCE_ROLES[part]}/{rest}.integers" in stored_names
+        ):
+            block.activation_range = torch.ones(block.in_channels)
     return model.eval()
 
 
-def denoiser_tensors(path: Path, model: Denoiser) -> dict[str, Tensor]:
-    """The parameters of ``model`` from a denoiser's model file.
-
-    Raises:
-        InputError: the file is not a denoiser's, or of a network of other settings.
-    """
-    file = ModelFile.load(path)
-    network = {name: tuple(value) for name, value in file.settings.get("network", {}).items()}
-    if file.scheme != "denoiser" or network != asdict(model.config):
-        raise InputError(f"{path} is not a denoiser of these settings: {asdict(model.config)}.")
-    found = {}
-    for name, parameter in model.named_parameters():
-        estimates = name.startswith("estimator.")
-        place = f"estimate/{name}" if estimates else f"denoise/model.{name}"
-        # Files of today hold the last layer by pixel; those before, as the network has it.
-        moved = f"denoise/{name}"
-        if name.startswith("tail.") and {moved, f"{moved}.stored"} & file.weights.keys():
-            values = stored(file, moved)[np.argsort(BY_PIXEL)]
-        else:
-            values = stored(file, place)
-        found[name] = torch.from_numpy(np.array(values, np.float32)).reshape(parameter.shape)
-    return found
-
-
 def training_tables(model: nn.Module) -> dict[str, np.ndarray]:
-    """What `autoencoder_tensors` needs beside the exported networks."""
+    """What `read_tensors` needs beside the exported networks."""
     return {
         name: parameter.detach().numpy().astype(np.float16)
         for name, parameter in model.named_parameters()
@@ -146,22 +120,9 @@ def training_tables(model: nn.Module) -> dict[str, np.ndarray]:
     }
 
 
-def unstrided(weight: Tensor, shape: torch.Size) -> Tensor:
-    """A weight as the network has it, where `onnxfile.strided` put a stride into it."""
-    if weight.ndim == len(shape) == 4 and weight.shape[2] > shape[2]:
-        side = weight.shape[2] // shape[2]
-        if weight.shape[2] % side == 0 == weight.shape[3] % side:
-            return F.pixel_unshuffle(weight, side)
-    return weight
-
-
-def stored(file: ModelFile, name: str) -> np.ndarray:
-    """A weight of a network by the name that it has there, however it is stored."""
-    names = file.weights
-    if f"{name}.stored" not in names:
-        return file.weight(name)
-    values = file.weight(f"{name}.stored")
-    for scale in (f"{name}.scale", f"{name}.columns"):
-        if scale in names:
-            values = values.astype(np.float32) * file.weight(scale)
-    return values
+def _training_table(file: ModelFile, name: str) -> np.ndarray:
+    """A table that `training_tables` made, under its name of today or of before."""
+    for stored_name in file.weights:
+        if old_names.tensor_name(stored_name.removeprefix("tables/")) == name:
+            return file.weight(stored_name)
+    return file.table(name)

@@ -1,4 +1,4 @@
-"""Writes a network's trunk in units of what its 8-bit blocks reach, without changing the result.
+"""Writes a network's trunk in units of its blocks' activation ranges; the result stays.
 
 What makes a trunk's channels is multiplied, what sees them divided. The blocks then quantise
 them all with one step, and nothing has to be scaled while a picture is worked on.
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .int8_blocks import ByteConv2d, InvertedResidual
+from .int8_blocks import Int8Conv2d, InvertedResidual
 from .network import Autoencoder
 
-__all__ = ["in_units_of_reach"]
+__all__ = ["fold_activation_ranges"]
 
 
 @dataclass(frozen=True)
@@ -39,42 +39,44 @@ def _trunks(model: Autoencoder) -> list[_Trunk]:
 
 
 @torch.no_grad()
-def in_units_of_reach(model: Autoencoder) -> Autoencoder:
-    """A copy of ``model``, calibrated, whose blocks see channels of reach 1."""
+def fold_activation_ranges(model: Autoencoder) -> Autoencoder:
+    """A copy of ``model``, calibrated, whose blocks see channels of activation_range 1."""
     model = copy.deepcopy(model)
     for trunk in _trunks(model):
         blocks = [block for block in trunk.blocks if isinstance(block, InvertedResidual)]
-        reaches = [block.reaches()[0].flatten() for block in blocks]
-        bytewise = [layer for layer in trunk.readers if isinstance(layer, ByteConv2d)]
-        reaches += [layer.reach for layer in bytewise if layer.reach is not None]
-        if not reaches:  # nothing there computes in bytes
+        activation_ranges = [block.activation_ranges()[0].flatten() for block in blocks]
+        int8_layers = [layer for layer in trunk.readers if isinstance(layer, Int8Conv2d)]
+        activation_ranges += [
+            layer.activation_range for layer in int8_layers if layer.activation_range is not None
+        ]
+        if not activation_ranges:  # nothing there computes in bytes
             continue
-        reach = torch.stack(reaches).amax(0)
+        activation_range = torch.stack(activation_ranges).amax(0)
         for layer in trunk.makers:
             weight, bias = _of(layer)
-            each = reach.repeat_interleave(len(weight) // len(reach))
+            each = activation_range.repeat_interleave(len(weight) // len(activation_range))
             weight.div_(each[:, None, None, None])
             bias.div_(each)
         if not trunk.makers:  # the latent itself
-            model.g_s.log_gain.table.sub_(reach.log())
-            model.g_s.film.table.div_(reach)
+            model.g_s.log_gain.table.sub_(activation_range.log())
+            model.g_s.film.table.div_(activation_range)
         for block in blocks:
-            _rescale(block, reach)
+            _rescale(block, activation_range)
         for layer in trunk.readers:
-            _of(layer)[0].mul_(reach[:, None, None])
-        for layer in bytewise:
-            layer.reach = torch.ones_like(reach)
+            _of(layer)[0].mul_(activation_range[:, None, None])
+        for layer in int8_layers:
+            layer.activation_range = torch.ones_like(activation_range)
     return model
 
 
-def _rescale(block: InvertedResidual, reach: Tensor) -> None:
+def _rescale(block: InvertedResidual, activation_range: Tensor) -> None:
     for name, value in block.plain(dict(block.named_parameters())).items():
         block.get_parameter(name).copy_(value)
     block.spread = None
-    block.widen.weight.mul_(reach[:, None, None])
-    block.narrow.weight.div_(reach[:, None, None, None])
-    assert block.reach is not None
-    block.reach[: len(reach)] = 1
+    block.widen.weight.mul_(activation_range[:, None, None])
+    block.narrow.weight.div_(activation_range[:, None, None, None])
+    assert block.activation_range is not None
+    block.activation_range[: len(activation_range)] = 1
 
 
 def _of(layer: nn.Module) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...codec.modelfile import ModelFile
-from ..data import Pixels
+from ..export_data import ExportData
 from ..onnx_writer import export_role, write_model
 from .network import BY_PIXEL, SIGMA_MAX, STEP, Denoiser
 from .task import DenoiserTask
@@ -20,7 +20,7 @@ VALIDATED = 24  # pictures at most
 
 
 @torch.no_grad()
-def export(task: DenoiserTask, held_out: list[Pixels], out: Path, about: dict) -> list[Path]:
+def export(task: DenoiserTask, data: ExportData, out: Path, about: dict) -> list[Path]:
     """Writes ``denoiser-DIGEST.onnx`` into ``out``.
 
     Whether a level that is not given means "blind" or that the network is told the estimate is
@@ -30,6 +30,7 @@ def export(task: DenoiserTask, held_out: list[Pixels], out: Path, about: dict) -
         about: where the weights come from.
     """
     model = task.model
+    held_out = data.held_out
     tiles = held_out[:: -(-len(held_out) // VALIDATED)]
     figures = task.figures(task.validate(tiles), tiles)
     auto = "blind" if figures["score_blind"] <= figures["score_estimate"] else "estimate"
@@ -44,7 +45,7 @@ def export(task: DenoiserTask, held_out: list[Pixels], out: Path, about: dict) -
     ]
     described = {
         "scheme": "denoiser",
-        "side": "denoiser",
+        "part": "denoiser",
         "roles": ["denoise", "estimate"],
         "settings": {
             "auto": auto,

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import noise
-from ..autoencoder.restore import denoiser_tensors
 from ..task import WeightsMixin, parse_network
 from .network import BLIND, STEP, Denoiser, DenoiserConfig, pool
+from .restore import read_tensors
 
 __all__ = ["DenoiserTask"]
 
@@ -36,27 +36,27 @@ class DenoiserTask(WeightsMixin):
         self.model = Denoiser(config).to(device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.device = device
-        self.fresh = True
+        self.from_scratch = True
         # Of its own, so that two processes see other noise.
         seed = 1000 + int(os.environ.get("RANK", 0))
         self.random = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
 
-    def shipped(self, path: Path) -> dict[str, Tensor]:
-        return denoiser_tensors(path, self.model)
+    def restore(self, path: Path) -> dict[str, Tensor]:
+        return read_tensors(path, self.model)
 
-    def pace(self, name: str) -> float:
+    def lr_scale(self, name: str) -> float:
         """Learning rate of a parameter against that of the run."""
         return 1.0
 
     def loss(self, batch: Tensor, part: float) -> Tensor:
-        kinds = noise.MOSTLY_WHITE if self.fresh and part < WHITE_UNTIL else noise.KINDS
+        kinds = noise.MOSTLY_WHITE if self.from_scratch and part < WHITE_UNTIL else noise.KINDS
         noisy, level, clean = noise.mixture(batch, self.random, self.generator, kinds)
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         found = pool(self.model.estimator(noisy))
         # The estimate is what the network is fed with when used, so it learns with it too.
         guess = torch.expm1(found.detach().clamp(0, 5))
-        if self.fresh and part < 0.05:
+        if self.from_scratch and part < 0.05:
             guess = level
         way = torch.from_numpy(self.random.choice(3, len(level), p=WAYS)).to(level.device)
         told = torch.where(way == 0, BLIND, torch.where(way == 1, level, guess))
@@ -116,7 +116,7 @@ class DenoiserTask(WeightsMixin):
         return {}
 
     def load_state(self, state: dict) -> None:
-        self.fresh = False
+        self.from_scratch = False
 
 
 def score(white: list[float], clean: float, real: float) -> float:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ...codec import api, metrics
 from ..data import Pixels
-from ..parallel import beside
+from ..parallel import parallel_map
 
 __all__ = ["run"]
 
@@ -24,7 +24,7 @@ def run(pictures: list[Pixels], model: Path | None = None) -> dict:
         ``again`` (per quality, how many second files equal the first, byte for byte), and
         ``saves`` (mean PSNR to the original after 1, 5, 15 and 50 saves, beside other codecs).
     """
-    exact = beside(lambda picture: _lossless(picture, model), pictures)
+    exact = parallel_map(lambda picture: _lossless(picture, model), pictures)
     return {
         "lossless": {
             "bpp": round(float(np.mean([bpp for bpp, _ in exact])), 5),
@@ -50,7 +50,7 @@ def _again(pictures: list[Pixels], quality: int, model: Path | None) -> dict:
 
     return {
         "quality": quality,
-        "identical": sum(beside(same, pictures)),
+        "identical": sum(parallel_map(same, pictures)),
         "pictures": len(pictures),
     }
 
@@ -59,7 +59,9 @@ def _saves(pictures: list[Pixels], quality: int, model: Path | None) -> dict:
     """Mean PSNR after so many saves; each codec's own quality of that number."""
     table: dict[str, list[float]] = {}
     for name in ("flow", "autoencoder", "JPEG", "WEBP", "AVIF"):
-        rows = beside(lambda picture, name=name: _decay(picture, name, quality, model), pictures)
+        rows = parallel_map(
+            lambda picture, name=name: _decay(picture, name, quality, model), pictures
+        )
         table[name] = [round(float(value), 3) for value in np.mean(rows, 0)]
     return {"quality": quality, "after": list(SHOWN), "psnr": table}
 

@@ -1,4 +1,4 @@
-"""The flow codec's model file: its integer networks as roles, tables, and the ladder of steps.
+"""The flow codec's model file: its integer networks as roles, tables, and the scale of steps.
 
 There is one file: the encoder runs what the decoder runs, and nothing else.
 """
@@ -14,6 +14,7 @@ from ...codec.errors import InputError
 from ...codec.modelfile import ModelFile
 from ...codec.schemes.flow.contract import HALO
 from ..data import Crops
+from ..export_data import ExportData
 from ..frequency_tables import logistic_row, pack
 from ..integer_export import exact, layers
 from ..onnx_writer import export_role, write_model
@@ -42,11 +43,11 @@ MIX_TOP = 224  # the place of the last rung
 
 
 @torch.no_grad()
-def export(task: FlowTask, counting: Crops, count: int, out: Path, about: dict) -> list[Path]:
+def export(task: FlowTask, data: ExportData, out: Path, about: dict) -> list[Path]:
     """Writes ``flow-DIGEST-decoder.onnx`` into ``out``.
 
     Arguments:
-        counting, count: crops that the tables are counted on, and how many.
+        data: pictures that the tables are counted on.
         about: where the weights come from.
 
     Raises:
@@ -58,25 +59,25 @@ def export(task: FlowTask, counting: Crops, count: int, out: Path, about: dict) 
     graphs, proven = _networks(model)
     described = {
         "scheme": "flow",
-        "side": "decoder",
+        "part": "decoder",
         "roles": list(proven),
         "exact": proven,
         "settings": {
-            "alone": True,
+            "decoder_only": True,
             "levels": LEVELS,
             "kinds": model.config.kinds,
-            "rungs": model.config.rungs,
-            "octave": OCTAVE,
-            "mix_top": MIX_TOP,
-            "colour_place": list(COLOUR_PLACE),
+            "gain_levels": model.config.gain_levels,
+            "steps_per_octave": OCTAVE,
+            "gain_top": MIX_TOP,
+            "colour_offset": list(COLOUR_PLACE),
             "detail_max": DETAIL_MAX,
-            "ladder": [[0, round(PLACE_MAX)], [10000, round(PLACE_MIN)]],
+            "quality_map": [[0, round(PLACE_MAX)], [10000, round(PLACE_MIN)]],
             "network": asdict(model.config),
         },
         "card": about,
     }
     draft = out / "flow.part"
-    write_model(draft, described, graphs, _tables(model, counting, count))
+    write_model(draft, described, graphs, _tables(model, data.crops, data.count))
     path = out / f"flow-{ModelFile.load(draft).digest.hex()[:8]}-decoder.onnx"
     draft.replace(path)
     return [path]
@@ -84,12 +85,12 @@ def export(task: FlowTask, counting: Crops, count: int, out: Path, about: dict) 
 
 def _networks(model: Flow) -> tuple[list, dict[str, list[dict]]]:
     c = model.config
-    mix = torch.zeros(1, c.rungs)
-    mix[0, 0] = 256
+    level_weights = torch.zeros(1, c.gain_levels)
+    level_weights[0, 0] = 256
     planes, features = torch.zeros(1, PLANES, 8, 12), torch.zeros(1, c.width, 8, 12)
     graphs, proven = [], {}
     plane = {2: "h", 3: "w"}
-    for kind, nets in enumerate(model.halvings):
+    for kind, nets in enumerate(model.lifting):
         for colour, network in nets.named_children():
             role = f"half{kind}_{colour}"
             inputs = {"planes": planes}
@@ -101,7 +102,7 @@ def _networks(model: Flow) -> tuple[list, dict[str, list[dict]]]:
             outputs = ["mean", "row", *(["x"] if colour == "y" else [])]
             dynamic = dict.fromkeys(inputs, plane)
             graph = export_role(
-                role, exact(network), {**inputs, "mix": mix}, outputs, dynamic, "exact"
+                role, exact(network), {**inputs, "mix": level_weights}, outputs, dynamic, "exact"
             )
             graphs.append(graph)
             proven[role] = layers(role, graph, network)
@@ -109,7 +110,7 @@ def _networks(model: Flow) -> tuple[list, dict[str, list[dict]]]:
 
 
 def _tables(model: Flow, crops: Crops, count: int) -> dict[str, np.ndarray]:
-    """Frequencies counted over the whole range, the ladder of steps, the quantiser's thresholds."""
+    """Frequencies counted over the whole range, the scale of steps, the quantiser's thresholds."""
     counts = np.zeros((ROWS, 2 * COUNTED_MAX + 1), np.int64)
     for number in range(count):
         x = torch.from_numpy(np.ascontiguousarray(crops.batch(1, COUNT_SIZE))).float()

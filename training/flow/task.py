@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...codec.errors import InputError
 from ..task import WeightsMixin, parse_network
 from .network import OCTAVE, Flow, FlowConfig
+from .restore import read_settings, read_tensors
 
 __all__ = ["LOSSLESS", "PLACE_MAX", "PLACE_MIN", "FlowTask"]
 
@@ -30,11 +30,11 @@ class FlowTask(WeightsMixin):
         self.network = asdict(config)
         self.model = Flow(config).to(device)
         self.device = device
-        self.fresh = True
+        self.from_scratch = True
         # Running mean of the loss per stretch of the scale, the lossless end in the last place.
         self.scale = torch.zeros(self.bins + 1)
 
-    def pace(self, name: str) -> float:
+    def lr_scale(self, name: str) -> float:
         """The linear filters' weights are stored 16 times as large."""
         return 4.0 if ".linear.weight" in name else 1.0
 
@@ -83,7 +83,8 @@ class FlowTask(WeightsMixin):
 
     def load_state(self, state: dict) -> None:
         self.scale = state["scale"]
-        self.fresh = False
+        self.from_scratch = False
 
-    def shipped(self, path: Path) -> dict[str, Tensor]:
-        raise InputError(f"flow cannot start from {path} yet; name a run's weights.safetensors.")
+    def restore(self, path: Path) -> dict[str, Tensor]:
+        self.check_network(path, read_settings(path))
+        return read_tensors(path, self.model)

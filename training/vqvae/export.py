@@ -11,17 +11,26 @@ from torch import Tensor, nn
 from ...codec.errors import InputError
 from ...codec.modelfile import MAX_EXACT_INT, ModelFile, exact_bound
 from ...codec.schemes.vqvae.contract import EXP_ONE, LOGIT_UNIT, UNIT
-from ..onnx_writer import export_role, strided, write_model
-from .network import Vqvae, worths
+from ..export_data import ExportData
+from ..onnx_writer import export_role, fold_unshuffle, write_model
+from .network import Vqvae, rdo_lambdas
 from .prior_network import IntLayer, LevelPrior, gate_tables
 from .prior_task import VqvaePriorTask
 
 __all__ = ["export"]
 
-COARSE = (".pre.", ".post.", ".widen.", ".narrow.")  # the layers of `Block`
+INT8_WEIGHTS = (".pre.", ".post.", ".widen.", ".narrow.")  # the layers of `Block`
 
 
-def export(task: VqvaePriorTask, out: Path, about: dict) -> list[Path]:
+def refuse_first_stage(task: object, data: ExportData, out: Path, about: dict) -> list[Path]:
+    """What an export of the first stage alone gives: an InputError that says what is missing."""
+    raise InputError(
+        "The run holds the first stage of vqvae only; train the priors on it "
+        "(gencodec train vqvae-prior --init .../weights.safetensors) and export that run."
+    )
+
+
+def export(task: VqvaePriorTask, data: ExportData, out: Path, about: dict) -> list[Path]:
     """Writes encoder and decoder into ``out``, named after the decoder's digest.
 
     Raises:
@@ -38,7 +47,7 @@ def export(task: VqvaePriorTask, out: Path, about: dict) -> list[Path]:
         ["z"],
         {"x": {1: "height", 2: "width"}},
         "half",
-        COARSE,
+        INT8_WEIGHTS,
     )
     synthesis = export_role(
         "synthesis",
@@ -47,7 +56,7 @@ def export(task: VqvaePriorTask, out: Path, about: dict) -> list[Path]:
         ["x"],
         {"z": {2: "h", 3: "w"}},
         "half",
-        COARSE,
+        INT8_WEIGHTS,
     )
     tables: dict[str, NDArray] = {
         "codevectors": vqvae.codebooks.codevectors.numpy().astype(np.float16),
@@ -67,7 +76,7 @@ def export(task: VqvaePriorTask, out: Path, about: dict) -> list[Path]:
     draft = out / "decoder.part"
     described = {
         "scheme": "vqvae",
-        "side": "decoder",
+        "part": "decoder",
         "roles": ["synthesis"],
         "exact": exact,
         "settings": {"levels": c.levels, "depth": c.depth, "halo": halo(c.ns)},
@@ -82,12 +91,12 @@ def export(task: VqvaePriorTask, out: Path, about: dict) -> list[Path]:
         "decoder": title,
         "levels": c.levels,
         "halo": halo(c.na),
-        "bit_worth": worths(c),
+        "rdo_lambda": rdo_lambdas(c),
         "network": asdict(c),
     }
     about = {
         "scheme": "vqvae",
-        "side": "encoder",
+        "part": "encoder",
         "roles": ["analysis"],
         "settings": settings,
         "card": about,
@@ -97,7 +106,7 @@ def export(task: VqvaePriorTask, out: Path, about: dict) -> list[Path]:
 
 
 def halo(counts: tuple[int, int, int]) -> int:
-    """Positions around a tile that it depends on: blocks reach one step at their resolution.
+    """Positions around a tile that it depends on: blocks radius one step at their resolution.
 
     >>> halo((2, 2, 3))
     6
@@ -111,7 +120,7 @@ class _Analysis(nn.Module):
 
     def __init__(self, model: Vqvae) -> None:
         super().__init__()
-        self.g_a = strided(model.g_a)
+        self.g_a = fold_unshuffle(model.g_a)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.g_a(x.permute(0, 3, 1, 2).float() * (1 / 255) - 0.5)
@@ -149,8 +158,8 @@ def _layer(name: str, layer: IntLayer, tables: dict[str, NDArray]) -> dict:
     A row holds what is seen at each offset in turn, then the condition's weights.
     """
     weight, seen, bias = (part.detach() for part in layer.integers())
-    reach = layer.reach
-    columns = [weight[:, :, reach + dy, reach + dx] for dy, dx in layer.kernel]
+    radius = layer.radius
+    columns = [weight[:, :, radius + dy, radius + dx] for dy, dx in layer.kernel]
     rows = torch.cat([*columns, seen[:, :, 0, 0]], 1).numpy()[:, :, None, None]
     offsets = bias.numpy()[None]
     tables[f"{name}.weight"] = rows.astype(np.int8)
@@ -159,7 +168,7 @@ def _layer(name: str, layer: IntLayer, tables: dict[str, NDArray]) -> dict:
     bound = exact_bound(rows.astype(np.int64), offsets.astype(np.int64), largest, layer.shift)
     if bound >= MAX_EXACT_INT:
         raise InputError(
-            f"The integer layer {name} could reach {bound}, which float32 does not hold exactly; "
+            f"The integer layer {name} could radius {bound}, which float32 does not hold exactly; "
             "train on, or with a smaller net.width."
         )
     return {

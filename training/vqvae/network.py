@@ -26,10 +26,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..autoencoder.network import blocks, down, set_linear, up
 from ..layers import cosine_basis, cosine_scaled, cosine_split
+from ..transforms import blocks, down, set_linear, up
 
-__all__ = ["Codebooks", "Vqvae", "VqvaeConfig", "worths"]
+__all__ = ["Codebooks", "Vqvae", "VqvaeConfig", "rdo_lambdas"]
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,16 @@ class VqvaeConfig:
     na: tuple[int, int, int] = (2, 2, 2)  # encoder blocks there
     es: tuple[int, int, int] = (48, 128, 256)  # decoder widths at 1/4, 1/8, 1/16
     ns: tuple[int, int, int] = (2, 2, 4)
-    bit_worth: float = 0.12  # squared distance that one bit of the first level's code is worth
-    bit_fade: float = 0.75  # and of each level after, against the one before
+    rdo_lambda: float = 0.12  # squared distance that one bit of the first level's code is worth
+    rdo_lambda_decay: float = 0.75  # and of each level after, against the one before
     embed: int = 32  # numbers that the priors know a code by
     width: int = 80  # of the priors
     depth: int = 5  # gated layers of each prior, after its first
 
 
-def worths(c: VqvaeConfig) -> list[float]:
+def rdo_lambdas(c: VqvaeConfig) -> list[float]:
     """What one bit is worth at each level: about the slope of the rate-distortion curve there."""
-    return [c.bit_worth * c.bit_fade**level for level in range(c.levels)]
+    return [c.rdo_lambda * c.rdo_lambda_decay**level for level in range(c.levels)]
 
 
 class Analysis(nn.Module):
@@ -122,7 +122,7 @@ class Codebooks(nn.Module):
 
     def __init__(self, c: VqvaeConfig, decay: float = 0.99, least: float = 0.01) -> None:
         super().__init__()
-        self.decay, self.least, self.worths = decay, least, worths(c)
+        self.decay, self.least, self.rdo_lambdas = decay, least, rdo_lambdas(c)
         self.register_buffer("codevectors", torch.zeros(c.levels, c.codes, c.dims))
         self.register_buffer("count", torch.zeros(c.levels, c.codes))  # 0: not yet begun
         self.register_buffer("total", torch.zeros(c.levels, c.codes, c.dims))
@@ -132,10 +132,10 @@ class Codebooks(nn.Module):
         count = self.count[level] + 0.02
         return torch.log2(count.sum()) - torch.log2(count)
 
-    def choose(self, rest: Tensor, level: int, worth: float) -> Tensor:
-        """For vectors ``n dims`` the codes of least distance plus ``worth`` times bits, ``n``."""
+    def choose(self, rest: Tensor, level: int, rdo_lambda: float) -> Tensor:
+        """Codes ``n`` of least distance plus ``rdo_lambda`` times bits, for vectors ``n dims``."""
         vectors = self.codevectors[level]
-        cost = vectors.square().sum(1) - 2 * rest @ vectors.T + worth * self.bits(level)
+        cost = vectors.square().sum(1) - 2 * rest @ vectors.T + rdo_lambda * self.bits(level)
         return cost.argmin(1)
 
     @torch.no_grad()
@@ -143,14 +143,14 @@ class Codebooks(nn.Module):
         """Codes ``b levels h w`` and, after each level, the summed codevectors ``l b dims h w``.
 
         Arguments:
-            share: of the `worths` of bits that counts.
+            share: of the `rdo_lambdas` of bits that counts.
             learn: whether the averages follow.
         """
         b, dims, h, w = z.shape
         rest = z.float().permute(0, 2, 3, 1).reshape(-1, dims)
         so_far, codes, sums = torch.zeros_like(rest), [], []
         for level in range(self.codevectors.shape[0]):
-            chosen = self.choose(rest, level, share * self.worths[level])
+            chosen = self.choose(rest, level, share * self.rdo_lambdas[level])
             found = self.codevectors[level][chosen]
             if learn:
                 self._follow(level, rest, chosen)

@@ -59,15 +59,15 @@ class IntLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.kernel = kernel or [(0, 0)]
-        self.reach = max(max(abs(dy), abs(dx)) for dy, dx in self.kernel)
-        size, fan_in = 2 * self.reach + 1, cin * len(self.kernel) + condition
+        self.radius = max(max(abs(dy), abs(dx)) for dy, dx in self.kernel)
+        size, fan_in = 2 * self.radius + 1, cin * len(self.kernel) + condition
         self.weight = nn.Parameter(torch.randn(cout, cin, size, size) * gain * fan_in**-0.5)
         self.bias = nn.Parameter(torch.zeros(cout))
         self.seen = nn.Parameter(torch.randn(cout, condition, 1, 1) * gain * fan_in**-0.5)
         self.limits, self.clip, self.shift = limits, clip, shift
         mask = torch.zeros(size, size)
         for dy, dx in self.kernel:
-            mask[self.reach + dy, self.reach + dx] = 1
+            mask[self.radius + dy, self.radius + dx] = 1
         self.register_buffer("mask", mask, persistent=False)
 
     def integers(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -79,7 +79,7 @@ class IntLayer(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         weight, seen, bias = self.integers()
-        total = F.conv2d(x, weight, bias, padding=self.reach)
+        total = F.conv2d(x, weight, bias, padding=self.radius)
         if condition is not None and seen.shape[1]:
             total = total + F.conv2d(condition, seen)
         return torch.clamp(round_ste(total * 2.0**-self.shift), *self.clip)

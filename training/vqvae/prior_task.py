@@ -15,12 +15,12 @@ from ...codec.errors import InputError
 from ..task import WeightsMixin, load_weights, parse_network
 from .network import Vqvae, VqvaeConfig
 from .prior_network import Priors
-from .restore import prior_tensors, vqvae_tensors
+from .restore import read_prior_tensors, read_tensors
 
 __all__ = ["VqvaePriorTask"]
 
 # Settings that stage 1 decided.
-OF_CODES = ("levels", "codes", "dims", "ea", "na", "es", "ns", "bit_worth", "bit_fade")
+OF_CODES = ("levels", "codes", "dims", "ea", "na", "es", "ns", "rdo_lambda", "rdo_lambda_decay")
 
 
 class WithPriors(nn.Module):
@@ -43,14 +43,14 @@ class VqvaePriorTask(WeightsMixin):
         self.network = dict(vars(self.config))
         self.model = WithPriors(self.config).to(device)
         self.device = device
-        self.fresh = True
+        self.from_scratch = True
 
-    def pace(self, name: str) -> float:
+    def lr_scale(self, name: str) -> float:
         return 1.0
 
-    def shipped(self, path: Path) -> dict[str, Tensor]:
-        codes = vqvae_tensors(path, self.model.vqvae)
-        priors = prior_tensors(path, self.model.priors)
+    def restore(self, path: Path) -> dict[str, Tensor]:
+        codes = read_tensors(path, self.model.vqvae)
+        priors = read_prior_tensors(path, self.model.priors)
         return {
             **{f"vqvae.{name}": value for name, value in codes.items()},
             **{f"priors.{name}": value for name, value in priors.items()},
@@ -70,7 +70,7 @@ class VqvaePriorTask(WeightsMixin):
                     )
                 self.model.vqvae.load_state_dict(tensors, strict=False)
                 self.model.priors.begin(self.model.vqvae.codebooks.codevectors)
-                self.fresh = False
+                self.from_scratch = False
                 return
         super().load(path)
 
@@ -127,4 +127,4 @@ class VqvaePriorTask(WeightsMixin):
         return {}
 
     def load_state(self, state: dict) -> None:
-        self.fresh = False
+        self.from_scratch = False

@@ -10,14 +10,14 @@ from ...codec.errors import InputError
 from ...codec.library import default_pair
 from ...codec.modelfile import ModelFile
 from ...codec.schemes.vqvae.contract import UNIT
-from ..autoencoder.restore import stored, unstrided
+from ..onnx_reader import stored, unfold_unshuffle
 from .network import Vqvae
 from .prior_network import IntLayer, LevelPrior, Priors
 
-__all__ = ["prior_tensors", "vqvae_tensors"]
+__all__ = ["read_prior_tensors", "read_tensors"]
 
 
-def vqvae_tensors(path: Path, model: Vqvae) -> dict[str, Tensor]:
+def read_tensors(path: Path, model: Vqvae) -> dict[str, Tensor]:
     """Parameters and codebooks of ``model`` from the pair of files that ``path`` is one of.
 
     Raises:
@@ -30,7 +30,7 @@ def vqvae_tensors(path: Path, model: Vqvae) -> dict[str, Tensor]:
         analysis = part == "g_a"
         file, role = (encoder.file, "analysis") if analysis else (decoder.file, "synthesis")
         values = np.array(stored(file, f"{role}/{part}.{rest}"), np.float32)
-        values = unstrided(torch.from_numpy(values), parameter.shape).numpy()
+        values = unfold_unshuffle(torch.from_numpy(values), parameter.shape).numpy()
         found[name] = _checked(path, name, values, parameter)
     vectors = decoder.file.table("codevectors").astype(np.float32)
     found["codebooks.codevectors"] = _checked(
@@ -42,8 +42,8 @@ def vqvae_tensors(path: Path, model: Vqvae) -> dict[str, Tensor]:
     return found
 
 
-def prior_tensors(path: Path, model: Priors) -> dict[str, Tensor]:
-    """The parameters of the priors ``model``, as `vqvae_tensors`."""
+def read_prior_tensors(path: Path, model: Priors) -> dict[str, Tensor]:
+    """The parameters of the priors ``model``, as `read_tensors`."""
     file = default_pair("vqvae", path)[1].file
     found: dict[str, Tensor] = {}
     for level, prior in enumerate(model.levels):
@@ -69,7 +69,7 @@ def _layer(file: ModelFile, title: str, path: Path, layer: IntLayer) -> dict[str
     if rows.shape == expected:
         parts = np.split(rows[:, :width], len(layer.kernel), 1)
         for (dy, dx), part in zip(layer.kernel, parts, strict=True):
-            weight[:, :, layer.reach + dy, layer.reach + dx] = part
+            weight[:, :, layer.radius + dy, layer.radius + dx] = part
     else:
         weight = rows  # refused below, by its shape
     bias = file.table(f"{title}.bias")[0] / (2.0**layer.shift * layer.bias_unit)

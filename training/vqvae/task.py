@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..task import WeightsMixin, parse_network
 from .network import Vqvae, VqvaeConfig
-from .restore import vqvae_tensors
+from .restore import read_tensors
 
 __all__ = ["VqvaeTask"]
 
@@ -28,16 +28,16 @@ class VqvaeTask(WeightsMixin):
         self.model = Vqvae(config).to(device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.device = device
-        self.fresh = True
+        self.from_scratch = True
         self.waiting: list[Tensor] = []  # latents for k-means, before the codebooks begin
         # Running mean of the loss per number of levels sent: few levels must not take all.
         self.scale = torch.zeros(config.levels, device=device)
 
-    def pace(self, name: str) -> float:
+    def lr_scale(self, name: str) -> float:
         return 1.0
 
-    def shipped(self, path: Path) -> dict[str, Tensor]:
-        return vqvae_tensors(path, self.model)
+    def restore(self, path: Path) -> dict[str, Tensor]:
+        return read_tensors(path, self.model)
 
     def loss(self, batch: Tensor, part: float) -> Tensor:
         model, levels, count = self.model, self.model.config.levels, batch.shape[0]
@@ -46,7 +46,7 @@ class VqvaeTask(WeightsMixin):
             self._gather(z)
             all_levels = torch.full((count,), levels, device=batch.device)
             return (model.pixels(z, all_levels) - batch).square().mean() * 100
-        share = min(1.0, part / 0.1) if self.fresh else 1.0
+        share = min(1.0, part / 0.1) if self.from_scratch else 1.0
         _, sums = model.codebooks(z, share, learn=True)
         # Stratified: each batch covers the numbers of levels evenly.
         shift = int(torch.randint(levels, (1,)))
@@ -111,4 +111,4 @@ class VqvaeTask(WeightsMixin):
 
     def load_state(self, state: dict) -> None:
         self.scale = state["scale"].to(self.device)
-        self.fresh = False
+        self.from_scratch = False
