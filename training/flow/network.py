@@ -13,8 +13,8 @@
                            which knows how wrong the others around it were
 
 The transform is a fixed bijection on integers (``codec/schemes/flow/lifting.py`` tells why saving
-again changes nothing); all that is learned is what is expected, and it obeys the bit-exact rule.
-The predictions turn the Haar steps into long non-linear filters. Step 1 is lossless.
+again changes nothing); all that is learned is what is expected, and it obeys the bit-exact
+rule. The predictions turn the Haar steps into long non-linear filters. Step 1 is lossless.
 
 References:
     Dinh et al. 2015, NICE (arXiv 1410.8516): additive couplings. Helminger et al. 2020 (arXiv
@@ -39,7 +39,7 @@ __all__ = ["Flow", "FlowConfig"]
 ROWS, SCALE_MIN, LOG_STEP = 64, 0.04, 0.12  # logistic scales of the rows, in steps
 FINE = 4  # the networks tell a row in quarters (a bias holds 2**16 / 256), a mean in 16ths
 MEAN_FINE = 16
-OCTAVE = 32  # places on the ladder of steps an octave
+OCTAVE = 32  # places on the scale of steps an octave
 PLACES = 257  # steps 1 .. 256
 LEVELS = 6
 PLANES = 7
@@ -56,12 +56,12 @@ class FlowConfig:
     width: int = 48
     kernel: int = 5  # of the first layer
     chroma: int = 32
-    rungs: int = 6  # rows of the ladder of steps
+    gain_levels: int = 6  # rows of the scale of steps
     kinds: int = 6  # networks: columns and rows at levels 0, 1, and 2 and up
 
 
 def step_of(place: Tensor) -> Tensor:
-    """Step of a place on the ladder, in 256ths."""
+    """Step of a place on the scale, in 256ths."""
     return torch.round(256 * 2 ** (place / OCTAVE))
 
 
@@ -84,18 +84,25 @@ def planes_of(x: Tensor) -> Tensor:
     return torch.cat([rows, columns, level], 1)
 
 
-def _linear(cin: int, kernel: int, rungs: int) -> IntConv2d:
+def _linear(cin: int, kernel: int, gain_levels: int) -> IntConv2d:
     return IntConv2d(
-        cin, 1, kernel, rungs=rungs, input_max=PLANE_MAX, shift=4, clip=(-16384, 16384), gain=0.0
+        cin,
+        1,
+        kernel,
+        gain_levels=gain_levels,
+        input_max=PLANE_MAX,
+        shift=4,
+        clip=(-16384, 16384),
+        gain=0.0,
     )
 
 
 class Head(nn.Module):
     """Not a layer of its own: two pointwise outputs, mean (16ths of a level) and row (quarters)."""
 
-    def __init__(self, cin: int, rungs: int, row: float) -> None:
+    def __init__(self, cin: int, gain_levels: int, row: float) -> None:
         super().__init__()
-        big = {"rungs": rungs, "input_max": ACTIVATION_MAX}
+        big = {"gain_levels": gain_levels, "input_max": ACTIVATION_MAX}
         self.mean = IntConv2d(cin, 1, 1, clip=(-8192, 8192), gain=0.0, **big)
         self.row = IntConv2d(cin, 1, 1, clip=(0, 1023), gain=0.2, **big)
         with torch.no_grad():
@@ -107,8 +114,8 @@ class Luma(nn.Module):
 
     def __init__(self, c: FlowConfig) -> None:
         super().__init__()
-        n, r = c.width, c.rungs
-        inner = {"rungs": r, "clip": (0, ACTIVATION_MAX)}
+        n, r = c.width, c.gain_levels
+        inner = {"gain_levels": r, "clip": (0, ACTIVATION_MAX)}
         self.a = IntConv2d(PLANES, n, c.kernel, input_max=PLANE_MAX, shift=5, gain=8.0, **inner)
         self.b = IntConv2d(n, n, 3, input_max=ACTIVATION_MAX, gain=1.4, **inner)
         self.c = IntConv2d(n, n, 3, input_max=ACTIVATION_MAX, gain=1.4, **inner)
@@ -118,9 +125,13 @@ class Luma(nn.Module):
         with torch.no_grad():  # the slope through the neighbouring means
             self.linear.weight[0, 0, 1:3, 2] = MEAN_FINE / 4
 
-    def forward(self, planes: Tensor, mix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x = self.c(self.b(self.a(planes, mix), mix), mix)
-        return self.linear(planes, mix) + self.mean(x, mix), self.row(x, mix), x
+    def forward(self, planes: Tensor, level_weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = self.c(self.b(self.a(planes, level_weights), level_weights), level_weights)
+        return (
+            self.linear(planes, level_weights) + self.mean(x, level_weights),
+            self.row(x, level_weights),
+            x,
+        )
 
 
 class Chroma(nn.Module):
@@ -128,8 +139,8 @@ class Chroma(nn.Module):
 
     def __init__(self, c: FlowConfig, known: int) -> None:
         super().__init__()
-        n, r = c.width, c.rungs
-        inner = {"rungs": r, "clip": (0, ACTIVATION_MAX)}
+        n, r = c.width, c.gain_levels
+        inner = {"gain_levels": r, "clip": (0, ACTIVATION_MAX)}
         self.a = IntConv2d(known, 16, 3, input_max=DETAIL_MAX, shift=5, gain=4.0, **inner)
         self.b = IntConv2d(n + 16, c.chroma, 1, input_max=ACTIVATION_MAX, gain=1.4, **inner)
         self.linear = _linear(PLANES + known, 5, r)
@@ -139,11 +150,11 @@ class Chroma(nn.Module):
             self.linear.weight[0, known, 1:3, 2] = MEAN_FINE / 4
 
     def forward(
-        self, planes: Tensor, known: Tensor, features: Tensor, mix: Tensor
+        self, planes: Tensor, known: Tensor, features: Tensor, level_weights: Tensor
     ) -> tuple[Tensor, Tensor]:
-        x = self.b(torch.cat([self.a(known, mix), features], 1), mix)
-        linear = self.linear(torch.cat([planes, known], 1), mix)
-        return linear + self.mean(x, mix), self.row(x, mix)
+        x = self.b(torch.cat([self.a(known, level_weights), features], 1), level_weights)
+        linear = self.linear(torch.cat([planes, known], 1), level_weights)
+        return linear + self.mean(x, level_weights), self.row(x, level_weights)
 
 
 class Second(nn.Module):
@@ -154,23 +165,27 @@ class Second(nn.Module):
 
     def __init__(self, c: FlowConfig, kernel: int) -> None:
         super().__init__()
-        n, r = c.width, c.rungs
-        inner = {"rungs": r, "clip": (0, ACTIVATION_MAX)}
-        big = {"rungs": r, "input_max": ACTIVATION_MAX, "gain": 0.0}
+        n, r = c.width, c.gain_levels
+        inner = {"gain_levels": r, "clip": (0, ACTIVATION_MAX)}
+        big = {"gain_levels": r, "input_max": ACTIVATION_MAX, "gain": 0.0}
         self.a = IntConv2d(1, 24, 5, input_max=DETAIL_MAX, shift=5, gain=4.0, **inner)
         self.b = IntConv2d(n + 24, c.chroma, kernel, input_max=ACTIVATION_MAX, gain=1.4, **inner)
         self.linear = IntConv2d(
-            1, 1, 5, rungs=r, input_max=DETAIL_MAX, shift=4, clip=(-16384, 16384), gain=0.0
+            1, 1, 5, gain_levels=r, input_max=DETAIL_MAX, shift=4, clip=(-16384, 16384), gain=0.0
         )
         self.mean = IntConv2d(c.chroma, 1, 1, clip=(-8192, 8192), **big)
         self.row = IntConv2d(c.chroma, 1, 1, clip=(-512, 511), **big)
 
-    def forward(self, errors: Tensor, features: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.b(torch.cat([self.a(errors, mix), features], 1), mix)
-        return self.linear(errors, mix) + self.mean(x, mix), self.row(x, mix)
+    def forward(
+        self, errors: Tensor, features: Tensor, level_weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        x = self.b(torch.cat([self.a(errors, level_weights), features], 1), level_weights)
+        return self.linear(errors, level_weights) + self.mean(x, level_weights), self.row(
+            x, level_weights
+        )
 
 
-class Halving(nn.Module):
+class LiftingNets(nn.Module):
     """The networks of one kind of halving, in coding order."""
 
     def __init__(self, c: FlowConfig) -> None:
@@ -237,7 +252,7 @@ class Flow(nn.Module):
     def __init__(self, config: FlowConfig | None = None) -> None:
         super().__init__()
         self.config = config or FlowConfig()
-        self.halvings = nn.ModuleList(Halving(self.config) for _ in range(self.config.kinds))
+        self.lifting = nn.ModuleList(LiftingNets(self.config) for _ in range(self.config.kinds))
         scale = SCALE_MIN * torch.exp(torch.arange(ROWS) * LOG_STEP)
         cost = [self.bits(torch.full_like(scale, k), scale) for k in (0.0, 1.0)]
         # Where a value becomes 1 rather than 0: later, the more bits that costs.
@@ -253,11 +268,11 @@ class Flow(nn.Module):
         log_p = F.logsigmoid(-low) + F.logsigmoid(high) + torch.log(-torch.expm1(-1 / scale))
         return log_p * (-1 / math.log(2))
 
-    def mix(self, place: Tensor) -> Tensor:
-        """Weights of the rungs ``b rungs``, integers that sum to 256, of steps' places ``b``."""
-        rungs = self.config.rungs
-        position = torch.floor(place.clamp(0, 224) * ((rungs - 1) * 256) / 224)
-        grid = torch.arange(rungs, device=place.device) * 256.0
+    def level_weights(self, place: Tensor) -> Tensor:
+        """Weights of the levels ``b gain_levels``, integers that sum to 256, of places ``b``."""
+        gain_levels = self.config.gain_levels
+        position = torch.floor(place.clamp(0, 224) * ((gain_levels - 1) * 256) / 224)
+        grid = torch.arange(gain_levels, device=place.device) * 256.0
         return torch.clamp(256 - (position[:, None] - grid).abs(), min=0)
 
     def forward(self, x: Tensor, place: Tensor, keep: bool = False) -> dict:
@@ -277,7 +292,7 @@ class Flow(nn.Module):
         error = x.new_zeros(x.shape[0])
         kept = []
         for number in reversed(range(2 * LEVELS)):
-            nets = self.halvings[min(number, self.config.kinds - 2 + number % 2)]
+            nets = self.lifting[min(number, self.config.kinds - 2 + number % 2)]
             mean = decoded if number % 2 else decoded.transpose(2, 3)
             d, cost, wrong, symbols = self._halving(nets, mean, details[number], place, number)
             bits, error = bits + cost, error + wrong
@@ -295,7 +310,7 @@ class Flow(nn.Module):
         box = (torch.zeros_like(mean[:, 0]), torch.full_like(mean[:, 0], 255.0))
         r, g, b = (join(mean[:, i], box, box) for i in range(3))
         middle = joined(r, b)
-        mix = self.mix(place + split_place(number, 0))
+        level_weights = self.level_weights(place + split_place(number, 0))
         found: list[Tensor] = []
         cost = wrong = mean.new_zeros(mean.shape[0])
         symbols = []
@@ -303,12 +318,12 @@ class Flow(nn.Module):
         first = checkerboard(mean)
         for colour in range(3):
             if colour == 0:
-                mu, row, features = nets.y(planes, mix)
+                mu, row, features = nets.y(planes, level_weights)
                 low, high = joined(g, middle)
             else:
                 net = nets.cg if colour == 1 else nets.co
                 known = torch.stack(found, 1).clamp(-DETAIL_MAX, DETAIL_MAX)
-                mu, row = net(planes, known, features, mix)
+                mu, row = net(planes, known, features, level_weights)
                 if colour == 1:
                     low, high = join(found[0], g, middle)
                 else:
@@ -320,7 +335,7 @@ class Flow(nn.Module):
             kept = torch.minimum(torch.maximum(made.detach(), low), high)
             errors = (kept - torch.floor(mu[:, 0].detach() / MEAN_FINE + 0.5)) * first
             errors = errors.clamp(-DETAIL_MAX, DETAIL_MAX)[:, None]
-            more = (nets.y2, nets.cg2, nets.co2)[colour](errors, features, mix)
+            more = (nets.y2, nets.cg2, nets.co2)[colour](errors, features, level_weights)
             second = self._code(value, (mu + more[0])[:, 0], (row + more[1])[:, 0], at)
             k, made, part, rows = (
                 torch.where(first > 0, *both)
