@@ -3,45 +3,24 @@
 import dataclasses
 import io
 import json
-import math
 import struct
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image, JpegImagePlugin, features
 
 import gencodec
-from gencodec import cli
-from gencodec.codec import api, metrics
-from gencodec.codec.comparison import (
-    compare,
-    results,
-    search,
-)
-from gencodec.codec.comparison import (
-    inputs as inputs,
-)
-from gencodec.codec.comparison import (
-    reference_codecs as reference_codecs,
-)
-from gencodec.codec.comparison import (
-    text as tables,
-)
+from gencodec.codec import metrics
+from gencodec.codec.comparison import compare, inputs, reference_codecs, results, search
+from gencodec.codec.comparison import text as tables
 from gencodec.training import evaluate
+from helpers.pictures import noise
 
 # A tiny model of its own: nothing here depends on how good the shipped one is.
 (MODEL,) = (Path(__file__).parent / "golden" / "autoencoder-0").glob("*-encoder.onnx")
-
-Run = Callable[..., Result]
-
-
-def noise(*shape: int) -> np.ndarray:
-    return np.random.default_rng(7).integers(0, 256, shape, np.uint8)
 
 
 @pytest.fixture(scope="session")
@@ -57,20 +36,6 @@ def found(picture: np.ndarray) -> results.Comparison:
     return gencodec.compare(
         picture, qualities=(10, 90), measures=search.MEASURES, model=MODEL, threads=2
     )
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs ``gencodec compare --model MODEL`` in `tmp_path` and checks its exit code."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str, code: int = 0, stdin: bytes = b"") -> Result:
-        command = ["compare", "--model", str(MODEL), "--threads", "2", *arguments]
-        result = CliRunner().invoke(cli.cli, command, stdin, catch_exceptions=False)
-        assert result.exit_code == code, result.output
-        return result
-
-    return run
 
 
 def all_rivals(grey: bool = False) -> list[reference_codecs.ReferenceCodec]:
@@ -188,84 +153,6 @@ def test_no_size_without_the_quality(found: results.Comparison, picture: np.ndar
             if match.saving is not None:
                 assert match.saving == 100 * (1 - row.point.bytes / len(data))
     assert reached == set(search.MEASURES)
-
-
-# ---- the search --------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass
-class Fake:
-    """A codec whose file of setting n has sizes[n] bytes, and an error of errors[n] a sample."""
-
-    sizes: Sequence[int]
-    errors: Sequence[int]
-    label: str = "fake"
-    browsers: str | None = None
-    calls: int = 0
-
-    @property
-    def settings(self) -> Sequence[float]:
-        return range(len(self.sizes))
-
-    def encode(self, pixels: np.ndarray, setting: float) -> bytes:
-        self.calls += 1
-        return bytes([self.errors[int(setting)]]) * self.sizes[int(setting)]
-
-    def decode(self, data: bytes, grey: bool = False) -> np.ndarray:
-        return np.full((4, 4, 3), data[0], np.uint8)
-
-
-BLACK = np.zeros((4, 4, 3), np.uint8)
-
-
-def decibels(error: int) -> float:
-    return metrics.psnr(BLACK, np.full_like(BLACK, error))
-
-
-def test_the_search_finds_the_least_setting_that_is_enough() -> None:
-    for wanted in range(1, 101):
-        fake = Fake(range(1, 101), range(100, 0, -1))
-        sample = search.Trials(fake, BLACK).reach("psnr", decibels(wanted))
-        assert sample is not None and sample.setting == 100 - wanted
-        assert fake.calls <= 15
-
-
-def test_the_search_says_so_when_nothing_is_enough() -> None:
-    fake = Fake(range(1, 101), range(100, 0, -1))
-    trials = search.Trials(fake, BLACK)
-    assert trials.reach("psnr", math.inf) is None
-    assert trials.reach("bytes", 101) is None
-    assert trials.reach("ms_ssim", 0.5) is None  # too small for it
-
-
-def test_the_search_reaches_what_is_exact() -> None:
-    trials = search.Trials(Fake(range(1, 51), [*range(49, 0, -1), 0]), BLACK)
-    sample = trials.reach("psnr", math.inf)
-    assert sample is not None and sample.setting == 49 and sample.psnr == math.inf
-
-
-def test_a_codec_that_wobbles_gets_no_size_it_did_not_earn() -> None:
-    random = np.random.default_rng(1)
-    for _ in range(50):
-        errors = np.clip(np.arange(60, 0, -1) + random.integers(-8, 9, 60), 1, 90).tolist()
-        sizes = np.clip(np.arange(1, 61) * 10 + random.integers(-60, 61, 60), 1, 900).tolist()
-        trials = search.Trials(Fake(sizes, errors), BLACK)
-        for wanted in (45, 30, 15, 4):
-            sample = trials.reach("psnr", decibels(wanted))
-            assert sample is None or sample.psnr >= decibels(wanted)
-            if sample is None:
-                assert errors[-1] > wanted
-        sized = trials.reach("bytes", 300)
-        assert sized is None or len(sized.data) >= 300
-
-
-def test_what_was_tried_is_not_written_again() -> None:
-    fake = Fake(range(1, 101), range(100, 0, -1))
-    trials = search.Trials(fake, BLACK)
-    trials.reach("psnr", 20)
-    before = fake.calls
-    trials.reach("psnr", 20)
-    assert fake.calls == before
 
 
 # ---- pictures of every kind --------------------------------------------------------------------
@@ -412,89 +299,6 @@ def test_names_are_short_and_unlike() -> None:
         "picture 4",
         "dog.jpg (2)",
     ]
-
-
-# ---- the command -------------------------------------------------------------------------------
-
-
-def test_table_of_one_picture(run: Run, photo: Path) -> None:
-    output = run(str(photo), "--against", "jpeg,avif").output
-    assert output.startswith("photo.jpg, 96 x 64\n")
-    for text in ("quality", "at least the same PSNR", "JPEG 4:2:0", "AVIF 4:4:4", " dB"):
-        assert text in output
-    assert "WebP" not in output
-    assert "Note: MS-SSIM is left out" in output
-    assert "libavif" in output
-
-
-def test_several_pictures_and_folders(run: Run, photo: Path, tmp_path: Path) -> None:
-    (tmp_path / "more").mkdir()
-    Image.fromarray(noise(30, 30)).save(tmp_path / "more" / "grey.png")
-    (tmp_path / "more" / "notes.txt").write_text("no picture")
-    output = run(str(photo), "more", "--against", "jpeg").output
-    assert "Of each picture, at equal PSNR" in output
-    assert "photo.jpg" in output and "grey.png" in output
-    assert "JPEG 4:2:0" in output and "JPEG grey" in output
-
-
-def test_json(run: Run, photo: Path) -> None:
-    Image.new("RGB", (1, 1)).save("dot.png")
-    found = json.loads(run(str(photo), "dot.png", "--against", "jpeg", "--json").stdout)
-    assert [each["name"] for each in found["pictures"]] == ["photo.jpg", "dot.png"]
-    assert found["errors"] == []
-    assert (
-        found["versions"]["gencodec autoencoder"]
-        == api.info(gencodec.compress(photo, model=MODEL)).decoder
-    )
-    text = json.dumps(found)
-    assert "Infinity" not in text and "NaN" not in text
-
-
-def test_a_picture_that_fails_leaves_the_others(run: Run, photo: Path) -> None:
-    Path("bad.png").write_bytes(b"\x89PNG nothing")
-    result = run("bad.png", str(photo), "gone.png", "--against", "jpeg", "--json", code=1)
-    assert result.stderr.count("Error: ") == 2
-    found = json.loads(result.stdout)
-    assert [each["name"] for each in found["pictures"]] == ["photo.jpg"]
-    assert [each["input"] for each in found["errors"]] == ["bad.png", "gone.png"]
-    assert json.loads(run("gone.png", "--json", code=1).stdout)["pictures"] == []
-
-
-def test_standard_input(run: Run, photo: Path) -> None:
-    output = run("-", "--against", "jpeg", stdin=photo.read_bytes()).output
-    assert output.startswith("standard input, 96 x 64")
-    assert "once" in run("-", "-", code=2).output
-
-
-@pytest.mark.parametrize("name", ["curves.png", "curves.SVG"])
-def test_plot(run: Run, photo: Path, name: str) -> None:
-    run(str(photo), "--against", "jpeg", "--plot", name)
-    data = Path(name).read_bytes()
-    assert data.startswith(b"\x89PNG") if name.endswith("png") else b"<svg" in data
-    assert "exists" in run(str(photo), "--plot", name, code=1).stderr
-    run(str(photo), "--against", "jpeg", "--plot", name, "-f")
-    assert Path(name).read_bytes() == data  # the same every time
-
-
-def test_outputs_are_refused_before_the_work(run: Run, photo: Path) -> None:
-    assert ".png or .svg" in run(str(photo), "--plot", "curves.pdf", code=2).output
-    assert "each" in run(str(photo), "--plot", "a.png", "--html", "a.png", code=2).output
-    assert "folder" in run(str(photo), "--html", "no/page.html", code=1).stderr
-    assert "'gif'" in run(str(photo), "--against", "gif", code=1).stderr
-
-
-def test_help_loads_click_alone(fresh_python: Callable[..., Any]) -> None:
-    code = "import sys\nfrom gencodec.cli import cli\n"
-    code += "cli(['compare', '--help'], standalone_mode=False)\n"
-    code += "assert not {'numpy', 'PIL', 'onnxruntime', 'matplotlib'} & set(sys.modules)"
-    fresh_python(code)
-
-
-def test_matplotlib_only_where_it_draws(fresh_python: Callable[..., Any], photo: Path) -> None:
-    code = "import sys, gencodec\n"
-    code += f"gencodec.compare({str(photo)!r}, against=['jpeg'], model={str(MODEL)!r})\n"
-    code += "assert 'matplotlib' not in sys.modules"
-    fresh_python(code)
 
 
 # ---- all results -------------------------------------------------------------------------------
