@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,3 +89,32 @@ def fresh_python() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs a command in `tmp_path` and checks its exit code: ``run("info", "x.gnc", code=1)``."""
+    from gencodec.cli import cli
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, code: int = 0, stdin: bytes = b"") -> Result:
+        result = CliRunner().invoke(cli, arguments, stdin, catch_exceptions=False)
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_gnc(cat: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A 64 x 48 picture, compressed."""
+    from gencodec.cli import cli
+
+    folder = tmp_path_factory.mktemp("gnc")
+    with Image.open(cat) as image:
+        image.crop((150, 80, 214, 128)).save(folder / "a.png")
+    arguments = ["compress", str(folder / "a.png")]
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return (folder / "a.gnc").read_bytes()

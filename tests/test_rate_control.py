@@ -1,0 +1,76 @@
+"""Sizes asked for: the largest quality whose file fits."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gencodec.cli import cli as main
+from gencodec.codec import api
+from gencodec.codec import rate_control as target
+from gencodec.codec.errors import InputError
+
+
+@pytest.mark.parametrize("limit", [900, 2500, 6000])
+def test_the_largest_quality_that_fits(photo: Path, limit: int) -> None:
+    result = api.compress_detailed(photo, target_size=limit, strip=True)
+    assert len(result.data) <= limit
+    assert api.info(result.data).quality == result.quality
+    assert result.data == api.compress(photo, quality=result.quality, strip=True)
+    if result.quality < 100:
+        above = api.compress(photo, quality=round(result.quality + 0.01, 2), strip=True)
+        assert len(above) > limit
+
+
+def test_bits_per_pixel_asked_for(photo: Path) -> None:
+    data = api.compress(photo, target_bpp=1.5, strip=True)
+    assert data == api.compress(photo, target_size=1.5 * 96 * 64 // 8, strip=True)  # type: ignore
+    assert len(data) * 8 / (96 * 64) <= 1.5
+
+
+def test_sizes_that_cannot_be_had(photo: Path) -> None:
+    with pytest.raises(InputError, match=r"bytes at quality 0, the lowest, which is more than"):
+        api.compress(photo, target_size=30)
+    with pytest.raises(InputError, match="not both"):
+        api.compress(photo, target_size=3000, target_bpp=1.0)
+    for wrong in (0, -5, True, "9", float("nan"), float("inf")):
+        with pytest.raises(InputError, match="target_size must be a number over 0"):
+            api.compress(photo, target_size=wrong)  # type: ignore
+
+
+def test_the_search_needs_few_files_and_finds_the_border() -> None:
+    for shape in (
+        lambda q: 300 * 20 ** (q / 10_000),
+        lambda q: 50 + q,
+        lambda q: 100 + 9 * (q > 77),
+    ):
+        for limit in (320, 1000, 4000):
+            tried = []
+
+            def write(quality: int, shape=shape, tried=tried) -> bytes:
+                tried.append(quality)
+                return bytes(int(shape(quality)))
+
+            if int(shape(0)) > limit:
+                continue
+            found, data = target.largest_quality(write, limit)
+            assert len(data) == int(shape(found)) <= limit
+            assert found == 10_000 or int(shape(found + 1)) > limit
+            assert len(tried) <= 30
+
+
+def test_sizes_on_the_command_line(photo: Path, tmp_path: Path) -> None:
+    run, out = CliRunner().invoke, tmp_path / "out.gnc"
+    done = run(main, ["compress", str(photo), "-o", str(out), "--target-size", "2000", "--json"])
+    assert done.exit_code == 0, done.output
+    (said,) = json.loads(done.stdout)
+    assert said["bytes"] == out.stat().st_size <= 2000
+    assert said["quality"] == api.info(out).quality
+    done = run(main, ["compress", str(photo), "-o", str(out), "-f", "--target-bpp", "0.0001"])
+    assert done.exit_code == 1
+    assert "at quality 0, the lowest" in done.output
+    for wrong in (["-q", "50"], ["--target-bpp", "1"]):
+        done = run(main, ["compress", str(photo), "-o", str(out), "--target-size", "9999", *wrong])
+        assert done.exit_code == 2
+        assert "Give one of -q, --target-size and --target-bpp" in done.output
