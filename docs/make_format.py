@@ -1,4 +1,4 @@
-"""Writes ``format.md`` from the docstring of ``codec/container.py``, its one source.
+"""Writes ``format.md`` from the docstring of ``codec/container/``, its one source.
 
 python docs/make_format.py
 """
@@ -11,12 +11,12 @@ HERE = Path(__file__).parent
 
 def page() -> str:
     """The page, as `format.md` has to be."""
-    source = (HERE.parent / "codec" / "container.py").read_text("utf-8")
+    source = (HERE.parent / "codec" / "container" / "__init__.py").read_text("utf-8")
     text = ast.get_docstring(ast.parse(source)) or ""
     text, _, example = text.partition("Example:\n")
     lines = [line.removeprefix("    ") for line in example.splitlines()]
     note = (
-        "This page is the docstring of `codec/container.py`; `python docs/make_format.py` makes it."
+        "This page is the docstring of `codec/container/`; `python docs/make_format.py` makes it."
     )
     body = text.replace("``", "`").strip()
     code = "\n".join(["```pycon", *lines, "```"])

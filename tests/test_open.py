@@ -161,7 +161,7 @@ def test_decompression_bombs(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"bomb\.png has more pixels than Pillow opens"):
         pixels.load(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
-    monkeypatch.setattr("gencodec.codec.container.MAX_PIXELS", 89_999)
+    monkeypatch.setattr("gencodec.codec.container.header.MAX_PIXELS", 89_999)
     with pytest.raises(InputError, match="300 x 300 pixels"):
         pixels.load(path)
 
