@@ -41,7 +41,7 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
     Returns: ``points`` (quality, bpp, psnr, ms_ssim, ssimulacra2, estimate_bpp: means),
         ``jpeg`` (the same for Pillow's JPEG), what `EVALUATIONS` adds for the family,
         ``bd_rate`` in percent with its range in dB
-        (``lo``, ``hi``), ``bd_rate_ms_ssim``, ``bd_rate_ssimulacra2`` (None where the curves share no
+        (``lo``, ``hi``), ``bd_rate_ms_ssim``, ``bd_rate_ssimulacra2`` (None where curves share no
         range), ``tuned`` (the same of shipped models that are tuned otherwise, by tune), and what
         it was measured with.
 
