@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from .errors import DeviceError, GencodecWarning, ModelError
 
-__all__ = ["Runtime", "Session"]
+__all__ = ["ONNXRUNTIME_VERSION", "Runtime", "Session"]
 
 DEVICES = ("auto", "cpu", "cuda")
+ONNXRUNTIME_VERSION: str = onnxruntime.__version__  # for those who note what was measured with
 onnxruntime.set_default_logger_severity(4)  # what matters comes back as an exception
 
 

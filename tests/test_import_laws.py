@@ -52,8 +52,8 @@ TRAINING_MAY_USE = {
     "modelfile",
     "session",
 }
-# Who may know all families: the one table, and nobody else.
-KNOWS_FAMILIES = {"families"}
+# Who may know all families: the tables, and nobody else.
+KNOWS_FAMILIES = {"evaluations", "families"}
 # A heavy library is imported by one file alone.
 SOLE_USERS = {
     "constriction": {"codec/entropy.py"},

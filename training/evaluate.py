@@ -5,7 +5,6 @@ included) and decoded by the runtime, and the mean curve over the pictures is co
 of Pillow's JPEG (4:2:0, optimised tables) by its BD-rate. Imports no torch.
 """
 
-import io
 import json
 import platform
 from collections.abc import Callable
@@ -14,9 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import PIL
-from PIL import Image
 
 from .. import __version__
 from ..codec import api, library, metrics
@@ -24,22 +21,15 @@ from ..codec.comparison import compare
 from ..codec.comparison import plot as chart
 from ..codec.comparison.results import Curve, Point
 from ..codec.errors import InputError
+from ..codec.session import ONNXRUNTIME_VERSION
 from .data import Pixels, load_whole
-from .flow import evaluate as evaluate_flow
-from .parallel import parallel_map
-from .vqvae import evaluate as evaluate_vqvae
+from .evaluations import EVALUATIONS
+from .rate_distortion import measure_jpeg, measure_ours
 
 __all__ = ["QUALITIES", "published", "run", "run_all"]
 
 QUALITIES = tuple(range(0, 101, 10))
 JPEG_QUALITIES = (5, 10, 20, 35, 50, 75, 90, 95)
-# Where Pillow's other codecs stop.
-LOWEST: tuple[tuple[str, dict], ...] = (
-    ("JPEG", {"quality": 1, "optimize": True, "subsampling": "4:2:0"}),
-    ("WEBP", {"quality": 0, "method": 6}),
-    ("AVIF", {"quality": 0, "speed": 6, "subsampling": "4:4:4"}),
-)
-JPEG_LOW = (1, 2, 3)  # as well for vqvae, most of whose files are smaller than all of these
 
 
 def run(family: str, data: Path, model: Path | None = None) -> dict:
@@ -48,11 +38,10 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
     Arguments:
         model: a model file to evaluate instead of the shipped one.
 
-    Returns: ``points`` (quality, bpp, psnr, ms_ssim, estimate_bpp: means over the pictures),
-        ``jpeg`` (the same for Pillow's JPEG), for vqvae ``prior`` (see `evaluate_vqvae`)
-        and ``lowest`` (what the smallest files of others are like),
+    Returns: ``points`` (quality, bpp, psnr, ms_ssim, ssimulacra2, estimate_bpp: means),
+        ``jpeg`` (the same for Pillow's JPEG), what `EVALUATIONS` adds for the family,
         ``bd_rate`` in percent with its range in dB
-        (``lo``, ``hi``), ``bd_rate_ms_ssim`` (all None where the curves share no
+        (``lo``, ``hi``), ``bd_rate_ms_ssim``, ``bd_rate_ssimulacra2`` (None where curves share no
         range), ``tuned`` (the same of shipped models that are tuned otherwise, by tune), and what
         it was measured with.
 
@@ -63,19 +52,18 @@ def run(family: str, data: Path, model: Path | None = None) -> dict:
         known = ", ".join(api.CODECS)
         raise InputError(f"There is no family {family!r} to evaluate; known: {known}.")
     pictures = load_whole(Path(data))
-    low = JPEG_LOW if family == "vqvae" else ()
-    jpeg = [_jpeg(pictures, quality) for quality in (*low, *JPEG_QUALITIES)]
+    evaluation = EVALUATIONS[family]
+    qualities = (*evaluation.lower_jpeg_qualities, *JPEG_QUALITIES)
+    jpeg = [measure_jpeg(pictures, quality) for quality in qualities]
     tunes = library.shipped().get(family, {}).get("tuned", {}) if model is None else {}
     tuned = {tune: _against(jpeg, pictures, family, None, tune) for tune in tunes}
-    more = evaluate_flow.run(pictures, model) if family == "flow" else {}
     return {
         "family": family,
         "pictures": len(pictures),
         **_against(jpeg, pictures, family, model),
         "jpeg": jpeg,
         **({"tuned": tuned} if tuned else {}),
-        **(_of_vqvae(pictures, model) if family == "vqvae" else {}),
-        **more,
+        **evaluation.more(pictures, model),
         **_circumstances(),
     }
 
@@ -89,9 +77,10 @@ def _against(
 ) -> dict:
     """One curve of ours, and how it compares with JPEG's."""
     qualities = api.quality_steps(family, model) or QUALITIES
-    points = [_ours(pictures, family, quality, model, tune) for quality in qualities]
+    points = [measure_ours(pictures, family, quality, model, tune) for quality in qualities]
     rate = _bd_rate(jpeg, points, "psnr")
     similarity = _bd_rate(jpeg, points, "ms_ssim_db")
+    visual = _bd_rate(jpeg, points, "ssimulacra2")
     first = api.compress(pictures[0], codec=family, model=model, tune=tune)
     return {
         "decoder": api.info(first).decoder,
@@ -99,6 +88,7 @@ def _against(
         "lo": rate and round(rate.lo, 2),
         "hi": rate and round(rate.hi, 2),
         "bd_rate_ms_ssim": similarity and round(similarity.percent, 2),
+        "bd_rate_ssimulacra2": visual and round(visual.percent, 2),
         "points": points,
     }
 
@@ -180,7 +170,7 @@ def _circumstances(more: dict[str, str] | None = None) -> dict:
     return {
         "versions": {
             "gencodec": __version__,
-            "onnxruntime": onnxruntime.__version__,
+            "onnxruntime": ONNXRUNTIME_VERSION,
             "pillow": PIL.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
@@ -189,61 +179,6 @@ def _circumstances(more: dict[str, str] | None = None) -> dict:
         "machine": f"{platform.system()} {platform.machine()}",
         "date": datetime.now(UTC).date().isoformat(),
     }
-
-
-def _ours(
-    pictures: list[Pixels],
-    family: str,
-    quality: float,
-    model: Path | None,
-    tune: str | None = None,
-) -> dict:
-    def row(picture: Pixels) -> dict:
-        result = api.compress_detailed(
-            picture, codec=family, quality=quality, threads=1, model=model, tune=tune
-        )
-        decoded = np.asarray(api.decompress(result.data, threads=1, model=model).convert("RGB"))
-        found = _measure(picture, decoded, len(result.data))
-        found["estimate_bpp"] = result.estimate_bits / (result.width * result.height)
-        return found
-
-    return {"quality": quality, **_means(parallel_map(row, pictures))}
-
-
-def _of_vqvae(pictures: list[Pixels], model: Path | None) -> dict:
-    """What only tiny files are asked for: the priors' worth, and where others stop."""
-    lowest = [{"codec": name, **_pillow(pictures, name, options)} for name, options in LOWEST]
-    if "autoencoder" in api.installed():
-        lowest.append({"codec": "autoencoder", **_ours(pictures, "autoencoder", 0, None)})
-    return {"prior": evaluate_vqvae.savings(pictures, model), "lowest": lowest}
-
-
-def _jpeg(pictures: list[Pixels], quality: int) -> dict:
-    options = {"quality": quality, "optimize": True, "subsampling": "4:2:0"}
-    return {"quality": quality, **_pillow(pictures, "JPEG", options)}
-
-
-def _pillow(pictures: list[Pixels], name: str, options: dict) -> dict:
-    def row(picture: Pixels) -> dict:
-        buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, name, **options)
-        decoded = np.asarray(Image.open(buffer).convert("RGB"))
-        return _measure(picture, decoded, buffer.tell())
-
-    return _means(parallel_map(row, pictures))
-
-
-def _measure(original: Pixels, decoded: Pixels, size: int) -> dict:
-    height, width = original.shape[:2]
-    row = {"bpp": metrics.bpp(size, width, height), "psnr": metrics.psnr(original, decoded)}
-    row["ms_ssim"] = metrics.ms_ssim(original, decoded)
-    return row
-
-
-def _means(rows: list[dict]) -> dict:
-    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-    means["ms_ssim_db"] = -10 * float(np.log10(1 - means["ms_ssim"]))
-    return {name: round(value, 5) for name, value in means.items()}
 
 
 def _bd_rate(jpeg: list[dict], points: list[dict], measure: str) -> metrics.BDRate | None:

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
 from ... import __version__
 from ...codec import api, library
 from ...codec.errors import InputError
+from ...codec.session import ONNXRUNTIME_VERSION
 from ..data import SUFFIXES, Pixels
 
 __all__ = ["LEVELS", "run"]
@@ -51,7 +51,7 @@ def run(data: Path, model: Path | None = None) -> dict:
         "rows": rows,
         "versions": {
             "gencodec": __version__,
-            "onnxruntime": onnxruntime.__version__,
+            "onnxruntime": ONNXRUNTIME_VERSION,
             "numpy": np.__version__,
             "python": platform.python_version(),
         },

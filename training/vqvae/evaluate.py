@@ -7,8 +7,29 @@ import numpy as np
 
 from ...codec import api, library
 from ..data import Pixels
+from ..rate_distortion import measure_ours, measure_pillow
 
-__all__ = ["savings"]
+__all__ = ["run", "savings"]
+
+# Where Pillow's other codecs stop.
+LOWEST: tuple[tuple[str, dict], ...] = (
+    ("JPEG", {"quality": 1, "optimize": True, "subsampling": "4:2:0"}),
+    ("WEBP", {"quality": 0, "method": 6}),
+    ("AVIF", {"quality": 0, "speed": 6, "subsampling": "4:4:4"}),
+)
+
+
+def run(pictures: list[Pixels], model: Path | None = None) -> dict:
+    """What only tiny files are asked for.
+
+    Returns: ``prior`` (see `savings`), and ``lowest``, what the smallest files of others are like.
+    """
+    lowest = [
+        {"codec": name, **measure_pillow(pictures, name, options)} for name, options in LOWEST
+    ]
+    if "autoencoder" in api.installed():
+        lowest.append({"codec": "autoencoder", **measure_ours(pictures, "autoencoder", 0, None)})
+    return {"prior": savings(pictures, model), "lowest": lowest}
 
 
 def savings(pictures: list[Pixels], model: Path | None = None) -> dict:
