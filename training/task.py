@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..codec.errors import InputError
 from . import old_names
+from .data import Pixels
 from .layers import Residual
 
 __all__ = ["Task", "WeightsMixin", "load_weights", "parse_network"]
@@ -28,6 +29,7 @@ class Task(Protocol):
     smallest: int  # pixels a side that a picture to validate on has at least
 
     def lr_scale(self, name: str) -> float: ...
+    def more_tiles(self, tiles: list[Pixels]) -> list[Pixels]: ...
     def prepare(self) -> None: ...
     def enable_int8(self) -> None: ...
     def enable_float32(self) -> None: ...
@@ -84,6 +86,10 @@ class WeightsMixin:
     model: Any  # the family's own nn.Module
     from_scratch: bool
     calibration_batches: list[Tensor]
+
+    def more_tiles(self, tiles: list[Pixels]) -> list[Pixels]:
+        """Tiles to train on beside ``tiles``, those of the data."""
+        return []
 
     def prepare(self) -> None:
         """Called before the first step, with pictures to look at."""

@@ -69,6 +69,7 @@ def run(
     else:
         held_out = load_pictures(Path(validation), task.smallest)
         held_out = held_out[:: -(-len(held_out) // config.validation_tiles)]
+    tiles = tiles + task.more_tiles(tiles)
     crops = Crops(tiles, seed=config.seed * 1000 + rank)
 
     if start is not None:

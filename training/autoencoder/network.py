@@ -71,7 +71,7 @@ class AutoencoderConfig:
     context_hidden: int = 288  # of its block
     # widths of the integer networks: pass 1's wide and narrow layers, and pass 2's
     index: tuple[int, int, int] = (96, 32, 80)
-    tune: str = "psnr"  # or "ms-ssim": what is lost is the squared error (0..255), or 1 - MS-SSIM
+    tune: str = "psnr"  # or "visual": what is lost is the squared error (0..255), or `VisualLoss`
     lambda_min: float = 0.0005  # bits per pixel that a unit of it is worth
     lambda_max: float = 0.25
 

@@ -5,31 +5,32 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pytorch_msssim import ms_ssim
 from torch import Tensor
 
 from ...codec.errors import InputError
-from ...codec.library import TUNES, default_pair
-from ...codec.metrics import ms_ssim_db
+from ...codec.library import default_pair
+from ..data import Pixels
 from ..dead_units import record_activity, reinitialize
+from ..graphics import graphics_tiles
 from ..task import WeightsMixin, parse_network
 from .int8_blocks import Int8Conv2d, InvertedResidual, calibrate
 from .network import Autoencoder, AutoencoderConfig
 from .restore import read_settings, read_tensors
+from .visual_loss import VISUAL_MIN_SIDE, VisualLoss
 
 __all__ = ["AutoencoderTask"]
 
-# Of 1 - MS-SSIM: about the rates that the defaults give with squared errors.
-MS_SSIM_LAMBDAS = {"lambda_min": "2", "lambda_max": "600"}
-MS_SSIM_MIN_SIDE = 192  # pixels a side: MS-SSIM halves a picture four times
+OBJECTIVES = "psnr", "visual"
+# About the slope of the psnr pair's rate over its visual error, and its rates.
+VISUAL_LAMBDAS = {"lambda_min": "0.003", "lambda_max": "4"}
+GRAPHICS_SHARE = 0.15  # of the tiles are screenshots and drawings where it is trained for eyes
 ENDS = 0.04  # of the pictures, at either end of the quality scale
-MSE_WEIGHT = 4e-5  # of a squared error, added to 1 - MS-SSIM
 
 
 class AutoencoderTask(WeightsMixin):
     """Rate-distortion over the whole quality range, every quality weighing the same.
 
-    The distortion is the squared error or, where the network is tuned for ms-ssim, 1 - MS-SSIM.
+    The distortion is the squared error or, with ``tune=visual``, `VisualLoss`.
     """
 
     family = "autoencoder"
@@ -38,17 +39,18 @@ class AutoencoderTask(WeightsMixin):
     bins = 16
 
     def __init__(self, texts: dict[str, str], device: torch.device) -> None:
-        if texts.get("tune") == "ms-ssim":
-            texts = {**MS_SSIM_LAMBDAS, **texts}
+        if texts.get("tune") == "visual":
+            texts = {**VISUAL_LAMBDAS, **texts}
         config = AutoencoderConfig(**parse_network(AutoencoderConfig, texts))
         self.network = asdict(config)
         self.model = Autoencoder(config).to(device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.ms_ssim = config.tune == "ms-ssim"
-        if config.tune not in TUNES:
-            raise InputError(f"There is no tune {config.tune!r}; choose from: {', '.join(TUNES)}.")
-        if self.ms_ssim:
-            self.smallest = MS_SSIM_MIN_SIDE
+        if config.tune not in OBJECTIVES:
+            known = ", ".join(OBJECTIVES)
+            raise InputError(f"There is no tune {config.tune!r}; choose from: {known}.")
+        self.visual_loss = VisualLoss(device) if config.tune == "visual" else None
+        if self.visual_loss is not None:
+            self.smallest = VISUAL_MIN_SIDE
         self.model.prior_z.quantiles.requires_grad_(False)
         self.device = device
         self.from_scratch = True  # not started from trained weights
@@ -126,23 +128,27 @@ class AutoencoderTask(WeightsMixin):
                 self.scale[i] = value if old == 0 else old + 0.02 * (value - old)
         return (each / self.scale[place]).mean()
 
+    def more_tiles(self, tiles: list[Pixels]) -> list[Pixels]:
+        if self.visual_loss is None:
+            return []
+        return graphics_tiles(tiles, round(len(tiles) * GRAPHICS_SHARE / (1 - GRAPHICS_SHARE)))
+
     def _distortion(self, x_hat: Tensor, x: Tensor) -> Tensor:
-        """Of each picture: the squared error in levels of 0..255, or 1 - MS-SSIM."""
-        mse = (x_hat - x).square().mean((1, 2, 3)) * 255**2
-        if not self.ms_ssim:
-            return mse
-        if min(x.shape[2:]) < MS_SSIM_MIN_SIDE:
+        """Of each picture: the squared error in levels of 0..255, or the visual error."""
+        if self.visual_loss is None:
+            return (x_hat - x).square().mean((1, 2, 3)) * 255**2
+        if min(x.shape[2:]) < VISUAL_MIN_SIDE:
             raise InputError(
-                f"To train for MS-SSIM takes crops of {MS_SSIM_MIN_SIDE} pixels or more, --set "
-                f"crop={MS_SSIM_MIN_SIDE}, and photos that are as large."
+                f"To train for eyes takes crops of {VISUAL_MIN_SIDE} pixels or more, --set "
+                f"crop={VISUAL_MIN_SIDE}, and photos that are as large."
             )
-        # A little of the squared error keeps the colours of large areas, which MS-SSIM hardly sees.
-        return 1 - ms_ssim(x_hat, x, data_range=1.0, size_average=False) + MSE_WEIGHT * mse
+        return self.visual_loss(x_hat, x)["error"]
 
     def validate(self, tiles: list[np.ndarray]) -> Tensor:
-        """Sums over tiles at each of `points`: ``(points, 4)``, bits per pixel, PSNR, those bits
-        that are z's, and, where it is trained for, MS-SSIM."""
-        sums = torch.zeros(len(self.points), 4, dtype=torch.float64)
+        """Sums over tiles at each of `points`: ``(points, 6)``, bits per pixel, PSNR, those bits
+        that are z's, and, where it is trained for eyes, SSIMULACRA2's weighted sum, the colour
+        term and the whole visual error."""
+        sums = torch.zeros(len(self.points), 6, dtype=torch.float64)
         for tile in tiles:
             h, w = (side // 64 * 64 for side in tile.shape[:2])
             x = torch.from_numpy(tile[:h, :w].copy()).to(self.device).permute(2, 0, 1)[None]
@@ -154,8 +160,10 @@ class AutoencoderTask(WeightsMixin):
                 shown = torch.floor(out["x_hat"].clamp(0, 1) * 255 + 0.5) / 255
                 sums[i, 1] += float(-10 * torch.log10((shown - x).square().mean()))
                 sums[i, 2] += float(out["bits_z"]) / (h * w)
-                if self.ms_ssim:
-                    sums[i, 3] += float(ms_ssim(shown, x, data_range=1.0))
+                if self.visual_loss is not None:
+                    parts = self.visual_loss(shown, x)
+                    for column, name in enumerate(("ssimulacra2", "colour", "error"), 3):
+                        sums[i, column] += float(parts[name])
         return sums
 
     def figures(self, sums: Tensor, tiles: list[np.ndarray]) -> dict[str, float]:
@@ -169,10 +177,11 @@ class AutoencoderTask(WeightsMixin):
         # lambda as trained. A drop of 0.0144 is 1 % less.
         lam = self.model.lambda_of(torch.tensor(self.points, dtype=torch.float64))
         distortion = 255**2 * 10 ** (-mean[:, 1] / 10)
-        if self.ms_ssim:
-            distortion = 1 - mean[:, 3]
+        if self.visual_loss is not None:
+            distortion = mean[:, 5]
             for i, t in enumerate(self.points):
-                row[f"ms_ssim{int(100 * t)}"] = ms_ssim_db(float(mean[i, 3]))
+                row[f"ssimulacra2_error{int(100 * t)}"] = float(mean[i, 3])
+                row[f"colour_error{int(100 * t)}"] = float(mean[i, 4])
         row["score"] = float(torch.log2(lam * distortion + mean[:, 0]).mean())
         return row
 
