@@ -170,22 +170,22 @@ def test_a_part_alone_can_be_trained(folder: Path, trained: Path, tmp_path: Path
         train.run("autoencoder", folder, 5, tmp_path, overrides={**TINY, "only": "g_t."})
 
 
-def test_tuned_for_ms_ssim(folder: Path, trained: Path, tmp_path: Path) -> None:
+def test_tuned_for_eyes(folder: Path, trained: Path, tmp_path: Path) -> None:
     start = trained / "weights.safetensors"
-    small = {**TINY, **SHORT, "net.tune": "ms-ssim", "batch": "2", "steps": "2"}
-    with pytest.raises(InputError, match="crop=192"):
+    small = {**TINY, **SHORT, "net.tune": "visual", "batch": "2", "steps": "2"}
+    with pytest.raises(InputError, match="crop=256"):
         train.run("autoencoder", folder, 5, tmp_path, overrides=small, start=start)
     large = tmp_path / "large"
     large.mkdir()
     with Image.open(folder / "0.png") as image:
         for number in range(3):
-            image.resize((200 + number, 220)).save(large / f"{number}.png")
-    settings = {**small, "crop": "192", "late_crop": "192", "validation_tiles": "1"}
+            image.resize((264 + number, 280)).save(large / f"{number}.png")
+    settings = {**small, "crop": "256", "late_crop": "256", "validation_tiles": "1"}
     figures = train.run("autoencoder", large, 5, tmp_path, False, settings, large, start)
-    assert 0 < figures["ms_ssim100"] < 60  # dB
+    assert 0 < figures["ssimulacra2_error100"] < figures["ssimulacra2_error0"]
     network = families.load_weights(tmp_path / "weights.safetensors")[1]
-    assert (network["tune"], network["lambda_min"]) == ("ms-ssim", 2)
-    with pytest.raises(InputError, match="choose from: psnr, ms-ssim"):
+    assert (network["tune"], network["lambda_min"]) == ("visual", 0.003)
+    with pytest.raises(InputError, match="choose from: psnr, visual"):
         train.run("autoencoder", large, 5, tmp_path, False, {**small, "net.tune": "vmaf"})
 
 

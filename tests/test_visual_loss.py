@@ -1,0 +1,60 @@
+"""The loss for eyes: SSIMULACRA2 as the runtime measures it, and what the metric does not see."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+from gencodec.codec.metrics.perceptual import weighted_sum
+from gencodec.training.autoencoder.visual_loss import VisualLoss
+from gencodec.training.graphics import graphics_tiles
+
+
+@pytest.fixture(scope="module")
+def pictures(cat) -> NDArray[np.uint8]:
+    """``(2, 256, 288, 3)``: a photo, and a drawing."""
+    with Image.open(cat) as image:
+        photo = np.asarray(image.convert("RGB"))[:256, :288]
+    return np.stack([photo, graphics_tiles([], 1, seed=4)[0][:256, :288]])
+
+
+def as_tensor(pictures: NDArray[np.uint8]) -> "torch.Tensor":
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+
+
+def test_equals_the_runtimes_ssimulacra2(pictures: NDArray[np.uint8]) -> None:
+    noise = np.random.default_rng(0).normal(0, 9, pictures.shape)
+    noisy = np.clip(pictures + noise, 0, 255).astype(np.uint8)
+    found = VisualLoss(torch.device("cpu"))(as_tensor(noisy), as_tensor(pictures))
+    wanted = [weighted_sum(*pair) for pair in zip(pictures, noisy, strict=True)]
+    assert found["ssimulacra2"].tolist() == pytest.approx(wanted, rel=0.01)
+
+
+def test_gradients_are_finite_where_nothing_differs(pictures: NDArray[np.uint8]) -> None:
+    x = as_tensor(pictures)
+    shown = x.clone().requires_grad_()
+    loss = VisualLoss(torch.device("cpu"))(shown, x)["error"].sum()
+    loss.backward()
+    assert float(loss) < 0.1  # not 0: roots have no slope there, so none is taken of 0
+    assert torch.isfinite(shown.grad).all()
+
+
+def test_a_tint_of_flat_ground_costs_more_than_one_of_texture() -> None:
+    random = np.random.default_rng(1)
+    flat = np.full((1, 256, 256, 3), 200, np.uint8)
+    rough = random.integers(60, 200, (1, 256, 256, 3), np.uint8)
+    loss = VisualLoss(torch.device("cpu"))
+    costs = []
+    for picture in (flat, rough):
+        tinted = picture + np.array([6, 0, 0], np.uint8)
+        costs.append(float(loss(as_tensor(tinted), as_tensor(picture))["colour"]))
+    assert costs[0] > 4 * costs[1] > 0
+
+
+def test_drawings_are_made_from_a_seed() -> None:
+    first, again, other = (graphics_tiles([], 3, seed) for seed in (1, 1, 2))
+    assert all(tile.shape == (320, 320, 3) and tile.dtype == np.uint8 for tile in first)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
