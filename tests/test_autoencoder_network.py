@@ -14,14 +14,8 @@ from gencodec.training.autoencoder.network import (
     Autoencoder,
     level_weights_at,
 )
-from gencodec.training.layers import (
-    MAX_EXACT_INT,
-    IntConv2d,
-    Residual,
-    cosine_basis,
-    cosine_scaled,
-    cosine_split,
-)
+from gencodec.training.layers import MAX_EXACT_INT, IntConv2d, Residual
+from gencodec.training.transforms import cosine_basis, cosine_scaled, cosine_split
 from helpers.tiny_autoencoder import TINY, write_pictures
 
 

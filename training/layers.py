@@ -11,7 +11,6 @@ References:
     for the low-cost depthwise block.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,9 +24,6 @@ __all__ = [
     "IntConv2d",
     "PreciseConv2d",
     "Residual",
-    "cosine_basis",
-    "cosine_scaled",
-    "cosine_split",
     "in_float32",
     "round_ste",
 ]
@@ -192,61 +188,6 @@ class GainTable(nn.Module):
 
     def forward(self, level_weights: Tensor) -> Tensor:
         return (level_weights @ self.table)[:, :, None, None]
-
-
-def cosine_basis(side: int, count: int) -> tuple[Tensor, Tensor]:
-    """The ``count`` smoothest orthonormal cosine patterns of ``side`` x ``side`` RGB blocks.
-
-    Luma comes before chroma of the same frequency. Shape ``count (3 * side * side)``, laid out
-    as `torch.nn.PixelUnshuffle` lays out a block's pixels. Where training starts from.
-    Beside it the mean absolute coefficient of each in photographs with values in -0.5..0.5,
-    fitted once to training tiles.
-    """
-    k = torch.arange(side, dtype=torch.float64)
-    one = torch.cos(math.pi * (k[None, :] + 0.5) * k[:, None] / side) * (2 / side) ** 0.5
-    one[0] *= 0.5**0.5
-    colour = torch.tensor([[1, 1, 1], [1, 0, -1], [1, -2, 1]], dtype=torch.float64)
-    colour = colour / colour.norm(dim=1, keepdim=True)
-    basis = torch.einsum("kc,uy,vx->kuvcyx", colour, one, one).reshape(3 * side * side, -1)
-    square = k[:, None] ** 2 + k[None, :] ** 2
-    penalty = torch.stack([square + 1, 9 * square + 9, 9 * square + 9]).flatten()
-    order = torch.argsort(penalty, stable=True)[:count]
-    cycles = square * (16 / side) ** 2 + 1  # of frequency per 16 pixels, squared
-    spread = torch.stack([1.48 * cycles**-0.75, 0.49 * cycles**-0.90, 0.20 * cycles**-0.81])
-    spread[:, 0, 0] = side * torch.tensor([0.37, 0.12, 0.048])
-    return basis[order].float(), spread.flatten()[order].float()
-
-
-def cosine_scaled(side: int, count: int) -> tuple[Tensor, Tensor]:
-    """`cosine_basis` with sizes evened out: matrices of the transform and of its inverse.
-
-    Each coefficient is divided by the root of its spread: as they are, coefficients differ a
-    thousandfold and what sees them all sees the mean colour only; all of one size, the smallest
-    drown in the errors of the largest.
-    """
-    basis, spread = cosine_basis(side, count)
-    scale = spread.sqrt()[:, None]
-    return basis / scale, (basis * scale).T
-
-
-def cosine_split(side: int, few: int, many: int) -> tuple[Tensor, Tensor]:
-    """How coefficients of blocks of ``side`` make up those of blocks of twice the side.
-
-    Scaled as by `cosine_scaled`; ``few`` and ``many`` count the patterns of the two sizes.
-
-    Returns: ``many (few * 4)``, small to large, and ``(few * 4) many``, back, both for channels
-        as `torch.nn.PixelUnshuffle` orders them.
-    """
-    to_small, from_small = cosine_scaled(side, few)
-    to_large, from_large = cosine_scaled(2 * side, many)
-
-    def parts(patterns: Tensor) -> Tensor:
-        pictures = F.pixel_shuffle(patterns[:, :, None, None], 2 * side)
-        return F.pixel_unshuffle(pictures, side)
-
-    join = torch.einsum("pk,npyx->nkyx", from_small, parts(to_large)).flatten(1)
-    split = torch.einsum("kp,npyx->nkyx", to_small, parts(from_large.T)).flatten(1)
-    return join, split.T
 
 
 class IntConv2d(nn.Module):

@@ -23,6 +23,7 @@ __all__ = [
     "Int8Conv2d",
     "InvertedResidual",
     "calibrate",
+    "lean_blocks",
 ]
 
 INT8_STEPS, UINT8_STEPS = 127, 255  # steps from zero to the largest value of what layers see
@@ -203,3 +204,8 @@ def share(blocks: list[InvertedResidual]) -> None:
     for activation_range in activation_ranges:
         count = blocks[0].widen.in_channels
         activation_range[:count] = torch.stack([one[:count] for one in activation_ranges]).amax(0)
+
+
+def lean_blocks(channels: int, hidden: tuple[int, ...]) -> nn.Sequential:
+    """A row of `InvertedResidual`, one for each width in `hidden`."""
+    return nn.Sequential(*(InvertedResidual(channels, width) for width in hidden))

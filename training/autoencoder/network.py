@@ -32,18 +32,19 @@ from compressai.entropy_models import EntropyBottleneck
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..layers import (
-    Block,
-    GainTable,
-    IntConv2d,
-    PreciseConv2d,
+from ..layers import Block, GainTable, IntConv2d, PreciseConv2d, round_ste
+from ..transforms import (
+    blocks,
     cosine_basis,
     cosine_scaled,
     cosine_split,
-    round_ste,
+    down,
+    down_overlapping,
+    set_blocks,
+    set_linear,
+    up,
 )
-from ..transforms import blocks, down, set_linear, up
-from .int8_blocks import Int8Conv2d, InvertedResidual
+from .int8_blocks import Int8Conv2d, InvertedResidual, lean_blocks
 from .quantizer import LOG_STEP, ROWS, SIGMA_MIN, Quantizer
 
 __all__ = ["Autoencoder", "AutoencoderConfig", "level_weights_at"]
@@ -81,24 +82,6 @@ def level_weights_at(t: Tensor, gain_levels: int) -> Tensor:
     position = torch.round(t * (gain_levels - 1) * 256) / 256
     grid = torch.arange(gain_levels, device=t.device, dtype=torch.float32)
     return torch.round(torch.clamp(1 - (position[:, None] - grid).abs(), min=0) * 256)
-
-
-def down_overlapping(cin: int, cout: int) -> PreciseConv2d:
-    return PreciseConv2d(cin, cout, 4, stride=2, padding=1)
-
-
-def lean_blocks(channels: int, hidden: tuple[int, ...]) -> nn.Sequential:
-    return nn.Sequential(*(InvertedResidual(channels, width) for width in hidden))
-
-
-def set_blocks(layer: nn.Conv2d, matrix: Tensor) -> None:
-    """Makes a 4x4 convolution of stride 2 see its middle 2x2 alone, as ``matrix`` does."""
-    assert layer.bias is not None
-    rows, columns = min(matrix.shape[0], layer.out_channels), matrix.shape[1] // 4
-    layer.weight[:rows] = 0
-    layer.bias[:rows] = 0
-    middle = matrix[:rows].unflatten(1, (columns, 2, 2))
-    layer.weight[:rows, :columns, 1:3, 1:3] = middle
 
 
 def first_gain(c: AutoencoderConfig, scaled: float) -> Tensor:

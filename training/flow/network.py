@@ -33,6 +33,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..layers import IntConv2d, round_ste
+from .lifting import checkerboard, colours, detail_interval, half, mean_interval, merge, rgb, split
 
 __all__ = ["Flow", "FlowConfig"]
 
@@ -194,56 +195,6 @@ class LiftingNets(nn.Module):
         self.y2, self.cg2, self.co2 = Second(c, 3), Second(c, 1), Second(c, 1)
 
 
-def half(x: Tensor) -> Tensor:
-    return torch.floor(x * 0.5)
-
-
-def split(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows of ``b c h w`` (h even) to means and differences."""
-    top, bottom = x[:, :, 0::2], x[:, :, 1::2]
-    d = top - bottom
-    return bottom + half(d), d
-
-
-def merge(mean: Tensor, d: Tensor) -> Tensor:
-    bottom = mean - half(d)
-    return torch.stack([bottom + d, bottom], 3).flatten(2, 3)
-
-
-def checkerboard(x: Tensor) -> Tensor:
-    """1 where a halving's differences are coded first, ``h w``."""
-    rows, columns = (torch.arange(n, device=x.device) for n in x.shape[2:])
-    return ((rows[:, None] + columns) % 2 == 0).float()
-
-
-def colours(h: Tensor) -> Tensor:
-    r, g, b = h.unbind(1)
-    co = r - b
-    middle = b + half(co)
-    cg = g - middle
-    return torch.stack([middle + half(cg), cg, co], 1)
-
-
-def rgb(c: Tensor) -> Tensor:
-    y, cg, co = c.unbind(1)
-    middle = y - half(cg)
-    b = middle - half(co)
-    return torch.stack([b + co, middle + cg, b], 1)
-
-
-Interval = tuple[Tensor, Tensor]
-
-
-def join(mean: Tensor, a: Interval, b: Interval) -> Interval:
-    low = torch.maximum(2 * (mean - b[1]), 2 * (a[0] - mean) - 1)
-    high = torch.minimum(2 * (mean - b[0]) + 1, 2 * (a[1] - mean))
-    return low, high
-
-
-def joined(a: Interval, b: Interval) -> Interval:
-    return half(a[0] + b[0]), half(a[1] + b[1])
-
-
 class Flow(nn.Module):
     """The whole codec as trained."""
 
@@ -308,8 +259,8 @@ class Flow(nn.Module):
         mean = mean.contiguous()
         planes = planes_of(mean)
         box = (torch.zeros_like(mean[:, 0]), torch.full_like(mean[:, 0], 255.0))
-        r, g, b = (join(mean[:, i], box, box) for i in range(3))
-        middle = joined(r, b)
+        r, g, b = (detail_interval(mean[:, i], box, box) for i in range(3))
+        middle = mean_interval(r, b)
         level_weights = self.level_weights(place + split_place(number, 0))
         found: list[Tensor] = []
         cost = wrong = mean.new_zeros(mean.shape[0])
@@ -319,15 +270,15 @@ class Flow(nn.Module):
         for colour in range(3):
             if colour == 0:
                 mu, row, features = nets.y(planes, level_weights)
-                low, high = joined(g, middle)
+                low, high = mean_interval(g, middle)
             else:
                 net = nets.cg if colour == 1 else nets.co
                 known = torch.stack(found, 1).clamp(-DETAIL_MAX, DETAIL_MAX)
                 mu, row = net(planes, known, features, level_weights)
                 if colour == 1:
-                    low, high = join(found[0], g, middle)
+                    low, high = detail_interval(found[0], g, middle)
                 else:
-                    low, high = join(found[0] - half(found[1]), r, b)
+                    low, high = detail_interval(found[0] - half(found[1]), r, b)
             at = torch.clamp(place + split_place(number, colour), 0, PLACES - 1)
             value = torch.minimum(torch.maximum(wanted[:, colour], low), high)
             k, made, part, rows = self._code(value, mu[:, 0], row[:, 0], at)

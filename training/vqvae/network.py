@@ -26,8 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..layers import cosine_basis, cosine_scaled, cosine_split
-from ..transforms import blocks, down, set_linear, up
+from ..transforms import blocks, cosine_basis, cosine_scaled, cosine_split, down, set_linear, up
 
 __all__ = ["Codebooks", "Vqvae", "VqvaeConfig", "rdo_lambdas"]
 
