@@ -11,7 +11,8 @@ from gencodec.codec.entropy import Decoder, Encoder
 from gencodec.codec.errors import ModelError
 from gencodec.codec.modelfile import MAX_EXACT_INT, ModelFile
 from gencodec.codec.schemes.vqvae import prior as prior_module
-from gencodec.codec.schemes.vqvae.prior import TOTAL, PriorState, load_priors, taps
+from gencodec.codec.schemes.vqvae.contract import TOTAL, taps
+from gencodec.codec.schemes.vqvae.prior import PriorState, load_priors
 
 GOLDEN = Path(__file__).parent / "golden"
 DECODERS = sorted(

@@ -92,7 +92,7 @@ def test_a_run_becomes_files_that_the_runtime_codes_with(run: Run) -> None:
     model = run.files[0]
     if run.family == "denoiser":
         result = api.denoise_detailed(picture, model=model)
-        assert result.image.shape == picture.shape
+        assert np.asarray(result.image).shape == picture.shape
         assert np.isfinite(result.sigma)
         return
     data = api.compress(picture, quality=90, model=model)
@@ -152,4 +152,3 @@ def test_names_of_before_are_mapped() -> None:
     assert list(new["model"]) == names
     assert list(new["average"]) == ["lifting.0.y.a.weight"]
     assert new["optimizer"]["param_groups"] == [{"lr_scale": 0.5}]
-    assert train.FAMILIES is FAMILIES

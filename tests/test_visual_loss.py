@@ -7,6 +7,8 @@ from PIL import Image
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
+from torch import Tensor
+
 from gencodec.codec.metrics.perceptual import weighted_sum
 from gencodec.training.autoencoder.visual_loss import VisualLoss
 from gencodec.training.graphics import graphics_tiles
@@ -20,7 +22,7 @@ def pictures(cat) -> NDArray[np.uint8]:
     return np.stack([photo, graphics_tiles([], 1, seed=4)[0][:256, :288]])
 
 
-def as_tensor(pictures: NDArray[np.uint8]) -> "torch.Tensor":
+def as_tensor(pictures: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
 
 

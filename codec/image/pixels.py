@@ -94,10 +94,11 @@ def load(image: object, keep_metadata: bool = True, fill: bool = True) -> Pictur
                 raise InputError(f"{name} is a folder; name the files in it.")
             with open_picture(image, name) as opened:
                 return _from_pillow(opened, keep_metadata, fill)
-    if hasattr(image, "read"):
+    read = getattr(image, "read", None)
+    if callable(read):
         name = file_name(image, "name")
         with one_sentence(name):
-            data = image.read()
+            data = read()
             if not isinstance(data, bytes):
                 raise InputError(f"{name} is not open in binary mode; open it with 'rb'.")
             with open_picture(io.BytesIO(data), name) as opened:

@@ -123,7 +123,7 @@ def _row(
     before, after, sigmas = [], [], []
     for noisy, clean in cases:
         result = api.denoise_detailed(noisy, model=model)
-        image, sigma = result.image, result.sigma
+        image, sigma = np.asarray(result.image), result.sigma
         if noisy.dtype == np.float32:
             image = np.floor(np.clip(image, 0, 1) * 255 + 0.5)
             noisy = noisy * np.float32(255)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ...codec.errors import InputError
 from ...codec.modelfile import ModelFile
+from ..layers import IntConv2d
 from .network import Flow
 
 __all__ = ["read_settings", "read_tensors"]
@@ -34,6 +35,7 @@ def read_tensors(path: Path, model: Flow) -> dict[str, Tensor]:
             described = file.about["exact"][f"half{kind}_{colour}"]
             layers = network.named_children()
             for names, (name, layer) in zip(described, layers, strict=True):
+                assert isinstance(layer, IntConv2d)
                 scale = 2.0**layer.shift
                 prefix = f"lifting.{kind}.{colour}.{name}"
                 for part, unit in (("weight", scale), ("bias", scale * layer.bias_unit)):
