@@ -124,7 +124,7 @@ def test_readme_is_a_page() -> None:
 
 
 def test_the_format_page_is_the_docstring(root: Path) -> None:
-    page = runpy.run_path(str(root / "docs" / "make_format.py"))["page"]()
+    page = runpy.run_path(str(root / "tests" / "make_format.py"))["page"]()
     assert (root / "docs" / "format.md").read_text("utf-8") == page
 
 

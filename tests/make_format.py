@@ -1,22 +1,22 @@
-"""Writes ``format.md`` from the docstring of ``codec/container/``, its one source.
+"""Writes ``docs/format.md`` from the docstring of ``codec/container/``, its one source.
 
-python docs/make_format.py
+python tests/make_format.py
 """
 
 import ast
 from pathlib import Path
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parent.parent
 
 
 def page() -> str:
     """The page, as `format.md` has to be."""
-    source = (HERE.parent / "codec" / "container" / "__init__.py").read_text("utf-8")
+    source = (ROOT / "codec" / "container" / "__init__.py").read_text("utf-8")
     text = ast.get_docstring(ast.parse(source)) or ""
     text, _, example = text.partition("Example:\n")
     lines = [line.removeprefix("    ") for line in example.splitlines()]
     note = (
-        "This page is the docstring of `codec/container/`; `python docs/make_format.py` makes it."
+        "This page is the docstring of `codec/container/`; `python tests/make_format.py` makes it."
     )
     body = text.replace("``", "`").strip()
     code = "\n".join(["```pycon", *lines, "```"])
@@ -24,4 +24,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    (HERE / "format.md").write_text(page(), "utf-8")
+    (ROOT / "docs" / "format.md").write_text(page(), "utf-8")
