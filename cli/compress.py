@@ -57,7 +57,7 @@ def _size(image: Path | io.BytesIO) -> int:
 )
 @click.option(
     "--tune",
-    type=click.Choice(["psnr", "ms-ssim"]),
+    type=click.Choice(["psnr", "visual"]),
     help="What the picture is to be good in for its bytes; by default psnr.  [autoencoder]",
 )
 @click.option("--lossless", is_flag=True, help="Keep every bit (codec flow).")

@@ -194,7 +194,7 @@ def compress(*arguments, **options) -> bytes:
         denoise: take the noise out first, as the function `denoise` does; it costs many bits.
         target_size, target_bpp: bytes of the whole file, or bits per pixel: the largest quality
             that fits is searched for, and ``quality`` is not looked at. At most one of them.
-        tune: "psnr" (None is the same) or "ms-ssim": the measure in which the picture is to be
+        tune: "psnr" (None is the same) or "visual": the measure in which the picture is to be
             good for its bytes; of the shipped codecs autoencoder alone has the choice.
 
     Raises:

@@ -27,7 +27,7 @@ __all__ = [
     "shipped",
 ]
 
-TUNES = "psnr", "ms-ssim"  # what a model can be trained to be good at; the first is the default
+TUNES = "psnr", "visual"  # what a model can be trained to be good at; the first is the default
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 SESSIONS_KEPT = 4  # runtimes whose sessions a model keeps; a server uses one or two
 

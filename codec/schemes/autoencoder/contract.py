@@ -11,7 +11,6 @@ from ...entropy import TOTAL, Tables
 from .checkerboard import checkerboard
 
 __all__ = [
-    "EARLIER_RDO_LAMBDA",
     "RDOQ_MAX",
     "RDO_LAMBDA",
     "checkerboard",
@@ -20,9 +19,7 @@ __all__ = [
 ]
 
 RDOQ_MAX = 12  # residuals up to this are quantised with regard to their bits
-# The Lagrange multiplier of RDOQ, in squared steps a bit, found best on validation pictures: of
-# models that are trained with it, and of the shipped pair for ms-ssim, whose file does not name it.
-RDO_LAMBDA, EARLIER_RDO_LAMBDA = 0.065, 0.03
+RDO_LAMBDA = 0.065  # Lagrange multiplier of RDOQ, squared steps a bit, found best on validation
 
 Floats = NDArray[np.float32]
 

@@ -18,7 +18,7 @@ from ...modelfile import ModelFile
 from ...session import Runtime
 from ..quality import level_weights, quality_position
 from .checkerboard import Checkerboard
-from .contract import EARLIER_RDO_LAMBDA, magnitude_bits, rdoq_thresholds
+from .contract import magnitude_bits, rdoq_thresholds
 
 __all__ = ["CodingTables", "EntropyModel", "Floats", "Indices", "Pending", "Rows", "coding_tables"]
 
@@ -44,8 +44,7 @@ class CodingTables:
         settings = file.settings
         self.y = _stored(file, "y", blocks=True)
         self.z = _stored(file, "z")
-        rdo_lambda = settings.get("rdo_lambda", EARLIER_RDO_LAMBDA)
-        self.thresholds = rdoq_thresholds(magnitude_bits(self.y), rdo_lambda)
+        self.thresholds = rdoq_thresholds(magnitude_bits(self.y), settings["rdo_lambda"])
         bits = _value_bits(self.z, settings["z_max"])
         self.z_bits = bits.reshape(settings["z_priors"], settings["z"], -1)
         self._index_frequencies = file.table("prior_index_freq").astype(np.int64)
