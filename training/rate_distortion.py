@@ -20,6 +20,12 @@ def measure_ours(
     model: Path | None,
     tune: str | None = None,
 ) -> dict:
+    """Means over pictures of one of our codecs at one quality.
+
+    Returns: ``quality``, ``bpp`` of whole files, ``psnr``, ``ms_ssim``, ``ms_ssim_db``,
+        ``ssimulacra2``, and ``estimate_bpp``, the model's own.
+    """
+
     def row(picture: Pixels) -> dict:
         result = api.compress_detailed(
             picture, codec=family, quality=quality, threads=1, model=model, tune=tune
@@ -33,11 +39,14 @@ def measure_ours(
 
 
 def measure_jpeg(pictures: list[Pixels], quality: int) -> dict:
+    """The same of Pillow's JPEG (4:2:0, optimised tables)."""
     options = {"quality": quality, "optimize": True, "subsampling": "4:2:0"}
     return {"quality": quality, **measure_pillow(pictures, "JPEG", options)}
 
 
 def measure_pillow(pictures: list[Pixels], name: str, options: dict) -> dict:
+    """The same of a format that Pillow writes with ``options``, without the quality."""
+
     def row(picture: Pixels) -> dict:
         buffer = io.BytesIO()
         Image.fromarray(picture).save(buffer, name, **options)
@@ -57,5 +66,5 @@ def _measure(original: Pixels, decoded: Pixels, size: int) -> dict:
 
 def _means(rows: list[dict]) -> dict:
     means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-    means["ms_ssim_db"] = -10 * float(np.log10(1 - means["ms_ssim"]))
+    means["ms_ssim_db"] = metrics.ms_ssim_db(means["ms_ssim"])
     return {name: round(value, 5) for name, value in means.items()}
