@@ -17,12 +17,15 @@ from gencodec.codec import api
 from gencodec.codec.entropy import TOTAL
 from gencodec.codec.errors import FormatError
 from gencodec.codec.schemes.base import LOSSLESS
-from gencodec.codec.schemes.flow import lifting
-from gencodec.codec.schemes.flow import segment as segment_module
+from gencodec.codec.schemes.flow import lifting, networks, windows
 from gencodec.codec.schemes.flow.codec import Flow
+from gencodec.codec.schemes.flow.contract import PASSES
+from gencodec.codec.schemes.flow.quantizer import Quantizer
+from gencodec.codec.schemes.segments import positions
+from gencodec.codec.schemes.tiling import boxes
 from gencodec.codec.session import Runtime
 
-ROWS, PLACES = 64, 257
+ROWS, SPLIT_ROWS, FRACTIONS, PLACES = 64, 40, 4, 257
 SIZES = [(1, 1), (1, 9), (9, 1), (2, 2), (7, 5), (16, 16), (33, 18), (64, 65), (70, 130)]
 QUALITIES = [LOSSLESS, 0, 2000, 3333, 5000, 7000, 9000, 10_000]
 RUNTIME = Runtime("cpu", 1)
@@ -31,7 +34,7 @@ RUNTIME = Runtime("cpu", 1)
 def tables() -> dict[str, NDArray]:
     """Rows of ever wider bells, steps of 32 an octave, thresholds from plain rounding to lazy."""
     low, size, freq = [], [], []
-    for row in range(ROWS):
+    for row in np.repeat(np.arange(ROWS), [FRACTIONS] * SPLIT_ROWS + [1] * (ROWS - SPLIT_ROWS)):
         reach = min(2 + row * row // 8, 400)
         values = np.arange(-reach, reach + 1)
         mass = np.append(np.exp(-np.abs(values) / (0.05 * 1.12**row)), 1e-6)
@@ -64,6 +67,8 @@ class File:
             "gain_top": 224,
             "colour_offset": [-25, 7, 16],
             "detail_max": 255,
+            "fractions": FRACTIONS,
+            "split_rows": SPLIT_ROWS,
             "quality_map": [[0, 216], [10_000, 32]],
         }
     )
@@ -87,6 +92,9 @@ class Arbitrary:
         total = total + np.roll(total, 1, 0) + sum(role.encode()) + int(mix[0, 0])
         mean = np.clip(total, -8192, 8192)[None, None].astype(np.float32)
         row = (total % 1024)[None, None].astype(np.float32)
+        if role[-1].isdigit():  # of a later pass: its own positions alone
+            i, j = PASSES[int(role[-1])]
+            mean, row = mean[:, :, i::2, j::2] // 9, row[:, :, i::2, j::2] // 2 - 256
         return [mean, row, *([feeds["planes"]] if role.endswith("_y") else [])]
 
 
@@ -138,7 +146,7 @@ def test_every_difference_in_its_interval_leads_to_a_pixel() -> None:
 
 @pytest.mark.parametrize("step", [256, 257, 300, 362, 400, 512, 700, 1000, 5000])
 def test_the_quantiser_is_monotone_and_keeps_what_it_made(step: int) -> None:
-    quantizer = segment_module.Quantizer(step, tables()["threshold"])
+    quantizer = Quantizer(step, tables()["threshold"])
     residual, symbols = np.arange(-600, 601), np.arange(-100, 101)
     for row in range(0, ROWS, 5):
         k = quantizer.quantize(residual, np.full(residual.size, row))
@@ -159,12 +167,54 @@ def test_lossless_and_stable(size: tuple[int, int]) -> None:
             assert packed(decoded, quality) == first
 
 
-def test_segments_stand_alone() -> None:
+WIDE, TALL = (800, 40), (70, 1600)
+
+
+@pytest.mark.parametrize("size", [WIDE, TALL, (769, 769), (1, 769)])
+def test_windows_hold_what_the_next_split_needs(size: tuple[int, int]) -> None:
+    tiles = boxes(*positions(*size))
+    covered = np.zeros(size[::-1], int)
+    for tile in tiles:
+        found = windows.tile_windows(size, tile)
+        finest = found[0]
+        assert finest.kept == finest.own
+        covered[
+            finest.own.rows.start : finest.own.rows.end,
+            finest.own.columns.start : finest.own.columns.end,
+        ] += 1
+        for number, window in found.items():
+            for box, height in ((window.given, number + 1), (window.kept, number)):
+                rows, columns = windows.resolution(size, height)
+                assert 0 <= box.rows.start < box.rows.end <= rows
+                assert 0 <= box.columns.start < box.columns.end <= columns
+            assert window.given.rows.start % 2 == window.given.columns.start % 2 == 0
+            if number:
+                assert window.kept == found[number - 1].given
+    assert np.all(covered == 1)
+
+
+@pytest.mark.parametrize("size", [WIDE, TALL, (769, 200)])
+@pytest.mark.parametrize("quality", [LOSSLESS, 0, 5000])
+def test_a_picture_of_several_tiles_is_lossless_and_stable(
+    size: tuple[int, int], quality: int
+) -> None:
+    columns, rows = size
+    rgb = np.tile(pictures((40, 35))[2], (-(-rows // 40), -(-columns // 35), 1))[:rows, :columns]
+    first = packed(rgb, quality)
+    assert len(first) == FLOW.segment_count(size) > 1
+    decoded = unpacked(first, rgb, quality)
+    if quality == LOSSLESS:
+        assert np.array_equal(decoded, rgb)
+    assert packed(decoded, quality) == first
+
+
+def test_a_tile_needs_the_first_segment_and_its_own_alone() -> None:
     rgb = np.tile(pictures((40, 100))[2], (1, 8, 1))
     segments = packed(rgb, 5000)
-    assert len(segments) == FLOW.segment_count((800, 40)) == 2
-    (alone,) = packed(rgb[:, :448], 5000)
-    assert alone == segments[0]
+    assert len(segments) == FLOW.segment_count(WIDE) == 3
+    changed = rgb.copy()
+    changed[7, 799] ^= 1  # a fine detail of the second tile
+    assert packed(changed, LOSSLESS)[:2] == packed(rgb, LOSSLESS)[:2]
     for wrong in (segments[:1], segments[::-1], [*segments, segments[0]]):
         with pytest.raises(FormatError):
             unpacked(wrong, rgb, 5000)
@@ -177,10 +227,10 @@ def test_a_region_is_cut_from_its_segments_alone(region: tuple[int, int, int, in
     rgb = np.tile(pictures((40, 100))[2], (1, 8, 1))
     segments = packed(rgb, 5000)
     x, y, w, h = region
-    needed = FLOW.segments_of((800, 40), region)
-    assert needed == [number for number in (0, 1) if (x < 448, x + w > 448)[number]]
+    needed = FLOW.segments_of(WIDE, region)
+    assert needed == [0, *(n for n in (1, 2) if (x < 448, x + w > 448)[n - 1])]
     seen = [data if number in needed else b"" for number, data in enumerate(segments)]
-    part = FLOW.decode(seen, (800, 40), 5000, RUNTIME, region)
+    part = FLOW.decode(seen, WIDE, 5000, RUNTIME, region)
     assert np.array_equal(part, unpacked(segments, rgb, 5000)[y : y + h, x : x + w])
 
 
@@ -213,6 +263,6 @@ def test_strips_give_what_the_whole_gives(strip: int, monkeypatch: pytest.Monkey
     (model,) = (Path(__file__).parent / "golden" / "flow-0").glob("*-decoder.onnx")
     rgb = pictures((50, 90))[2]
     whole = api.compress(rgb, "flow", 60, model=model)
-    monkeypatch.setattr(segment_module, "STRIP", strip)
+    monkeypatch.setattr(networks, "STRIP", strip)
     assert api.compress(rgb, "flow", 60, model=model) == whole
     api.verify(whole, model=model)

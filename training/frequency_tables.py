@@ -42,20 +42,38 @@ def gaussian_row(sigma: float, counts: NDArray, largest: int) -> tuple[int, NDAr
     return _row(lambda x: 0.5 * math.erf(x / (sigma * math.sqrt(2))), 4 * sigma, counts, largest)
 
 
-def logistic_row(scale: float, counts: NDArray, largest: int) -> tuple[int, NDArray[np.int64]]:
-    """The same for a logistic law, whose tails are longer."""
-    return _row(lambda x: 0.5 * math.tanh(x / (2 * scale)), 7 * scale, counts, largest)
+def logistic_row(
+    scale: float, counts: NDArray, largest: int, centre: float | None = None
+) -> tuple[int, NDArray[np.int64]]:
+    """The same for a logistic distribution, whose tails are longer.
+
+    Arguments:
+        centre: the distribution's mean, where it is not symmetric about zero.
+    """
+    shift = centre or 0.0
+    return _row(
+        lambda x: 0.5 * math.tanh((x - shift) / (2 * scale)),
+        7 * scale,
+        counts,
+        largest,
+        symmetric=centre is None,
+    )
 
 
 def _row(
-    law: Callable[[float], float], width: float, counts: NDArray, largest: int
+    law: Callable[[float], float],
+    width: float,
+    counts: NDArray,
+    largest: int,
+    symmetric: bool = True,
 ) -> tuple[int, NDArray[np.int64]]:
     radius = min(math.ceil(width) + 1, largest)
     values = np.arange(-radius, radius + 1)
     model = np.diff([law(edge - 0.5) for edge in range(-radius, radius + 2)])
     inside = counts[largest - radius : largest + radius + 1].astype(np.float64)
-    inside = inside + inside[::-1]  # the law is symmetric by construction of the networks
-    outside = 2 * float(counts.sum()) - inside.sum()
+    outside = float(counts.sum()) - inside.sum()
+    if symmetric:  # by construction of the networks
+        inside, outside = inside + inside[::-1], 2 * outside
     mass = inside + PRIOR_WEIGHT * model
     escape = outside + PRIOR_WEIGHT * max(1 - model.sum(), 1e-6)
     if values.size > 16:  # wide rows have few counts an entry: the model's shape, smoothed

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..codec.errors import InputError
 from ..codec.modelfile import MAX_EXACT_INT
-from .layers import IntConv2d
+from .layers import IntConv2d, phase_conv2d
 from .onnx_operators import operator, quantize_linear, uint8
 
 __all__ = ["FrozenIntConv2d", "exact", "layers"]
@@ -25,12 +25,12 @@ class FrozenIntConv2d(nn.Module):
         super().__init__()
         weight, bias = layer.integers()
         self.weight, self.bias = nn.Parameter(weight.detach()), nn.Parameter(bias.detach())
-        self.padding, self.clip = layer.kernel // 2, layer.clip
+        self.phase, self.clip = layer.phase, layer.clip
         self.unit, self.largest = 2.0**-layer.shift, layer.bound()
 
     def forward(self, x: Tensor, level_weights: Tensor) -> Tensor:
         weight = self.weight * self.unit
-        return self.ended(nn.functional.conv2d(x, weight, padding=self.padding), level_weights)
+        return self.ended(phase_conv2d(x, weight, self.phase), level_weights)
 
     def matrix(self) -> Tensor:
         """The weight of a pointwise layer, ``outputs inputs``."""

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from ..codec.modelfile import KEY
 
-__all__ = ["OPSET", "export_role", "fold_unshuffle", "write_model"]
+__all__ = ["OPSET", "export_role", "fold_unshuffle", "with_weights", "write_model"]
 
 OPSET, IR_VERSION = 18, 10  # what onnxruntime has read since 2024
 FOLDED = 8  # numbers, at most, of what is worked out when a network is exported
@@ -75,6 +75,35 @@ def export_role(
         node.doc_string = ""
     _shrink(graph, store, coarse)
     return onnx.compose.add_prefix_graph(graph, f"{role}/")
+
+
+def with_weights(
+    graph: onnx.GraphProto, role: str, new_role: str, weights: dict[str, NDArray]
+) -> onnx.GraphProto:
+    """A graph of `export_role` for an integer network of the same form.
+
+    Arguments:
+        role, new_role: what the names of ``graph`` begin with, and those of the result.
+        weights: the other network's integers, by name; all of ``graph`` have to be there.
+    """
+
+    def renamed(name: str) -> str:
+        return f"{new_role}{name.removeprefix(role)}" if name.startswith(f"{role}/") else name
+
+    made = onnx.GraphProto()
+    made.CopyFrom(graph)
+    for number, weight in enumerate(made.initializer):
+        name = weight.name.removeprefix(f"{role}/").removesuffix(".stored")
+        if weight.name.endswith(".stored"):
+            values = weights[name].reshape(tuple(weight.dims))
+            fresh = numpy_helper.from_array(values.astype(_smallest(values)), weight.name)
+            made.initializer[number].CopyFrom(fresh)
+    for named in (*made.initializer, *made.input, *made.output, *made.node):
+        named.name = renamed(named.name)
+    for node in made.node:
+        for names in (node.input, node.output):
+            names[:] = [renamed(name) for name in names]
+    return made
 
 
 def fold_unshuffle(network: torch.nn.Module) -> torch.nn.Module:

@@ -33,6 +33,7 @@ __all__ = [
     "paste",
     "positions",
     "prefetch",
+    "require_segments",
     "segment_count",
     "segments_of",
 ]
@@ -66,13 +67,17 @@ def segment_count(size: Size, largest: int = SEGMENT) -> int:
 
 def check_count(segments: list[bytes], size: Size, largest: int = SEGMENT) -> tuple[int, int]:
     """Rows and columns of the grid; FormatError unless there are as many segments as it takes."""
-    wanted = segment_count(size, largest)
+    require_segments(segments, segment_count(size, largest), size)
+    return positions(*size)
+
+
+def require_segments(segments: list[bytes], wanted: int, size: Size) -> None:
+    """FormatError unless a picture's segments are as many as wanted."""
     if len(segments) != wanted:
         raise FormatError(
             f"The file is damaged: it holds {len(segments)} segments where a picture of "
             f"{size[0]}x{size[1]} has {wanted}."
         )
-    return positions(*size)
 
 
 def segments_of(size: Size, region: Region, halo: int, largest: int = SEGMENT) -> list[int]:

@@ -12,27 +12,28 @@ import torch
 from ...codec.entropy import TOTAL
 from ...codec.errors import InputError
 from ...codec.modelfile import ModelFile
-from ...codec.schemes.flow.contract import HALO
+from ...codec.schemes.flow.contract import HALO, MEAN_UNITS
 from ..data import Crops
 from ..export_data import ExportData
 from ..frequency_tables import logistic_row, pack
 from ..integer_export import exact, layers
-from ..onnx_writer import export_role, write_model
+from ..onnx_writer import export_role, with_weights, write_model
 from .network import (
     COLOUR_PLACE,
-    DETAIL_MAX,
+    FRACTIONS,
     LAGRANGE,
     LEVELS,
     LOG_STEP,
     OCTAVE,
     PLACES,
-    PLANES,
     ROWS,
     SCALE_MIN,
+    SPLIT_ROWS,
     Flow,
     rows_at,
     step_of,
 )
+from .predictors import DETAIL_MAX, PLANES
 from .task import LOSSLESS, PLACE_MAX, PLACE_MIN, FlowTask
 
 __all__ = ["export"]
@@ -54,7 +55,7 @@ def export(task: FlowTask, data: ExportData, out: Path, about: dict) -> list[Pat
         InputError: an integer network breaks its bound, or sees too far.
     """
     model = task.model
-    if model.config.kernel // 2 + 2 > HALO:
+    if model.config.kernel // 2 + 2 + model.config.residual > HALO:
         raise InputError(f"A kernel of {model.config.kernel} sees too far for work in strips.")
     graphs, proven = _networks(model)
     described = {
@@ -71,6 +72,8 @@ def export(task: FlowTask, data: ExportData, out: Path, about: dict) -> list[Pat
             "gain_top": MIX_TOP,
             "colour_offset": list(COLOUR_PLACE),
             "detail_max": DETAIL_MAX,
+            "fractions": FRACTIONS,
+            "split_rows": SPLIT_ROWS,
             "quality_map": [[0, round(PLACE_MAX)], [10000, round(PLACE_MIN)]],
             "network": asdict(model.config),
         },
@@ -88,22 +91,26 @@ def _networks(model: Flow) -> tuple[list, dict[str, list[dict]]]:
     level_weights = torch.zeros(1, c.gain_levels)
     level_weights[0, 0] = 256
     planes, features = torch.zeros(1, PLANES, 8, 12), torch.zeros(1, c.width, 8, 12)
-    graphs, proven = [], {}
+    graphs, proven, first = [], {}, {}
     plane = {2: "h", 3: "w"}
     for kind, nets in enumerate(model.lifting):
         for colour, network in nets.named_children():
             role = f"half{kind}_{colour}"
             inputs = {"planes": planes}
-            if colour.endswith("2"):
+            if colour[-1].isdigit():
                 inputs = {"errors": torch.zeros(1, 1, 8, 12), "features": features}
             elif colour != "y":
                 inputs["known"] = torch.zeros(1, 1 if colour == "cg" else 2, 8, 12)
                 inputs["features"] = features
             outputs = ["mean", "row", *(["x"] if colour == "y" else [])]
             dynamic = dict.fromkeys(inputs, plane)
-            graph = export_role(
-                role, exact(network), {**inputs, "mix": level_weights}, outputs, dynamic, "exact"
-            )
+            frozen = exact(network)
+            if kind == 0:
+                feeds = {**inputs, "mix": level_weights}
+                graph = first[colour] = export_role(role, frozen, feeds, outputs, dynamic, "exact")
+            else:  # of the same form, and an export takes seconds
+                weights = {name: p.numpy() for name, p in frozen.named_parameters()}
+                graph = with_weights(first[colour], f"half0_{colour}", role, weights)
             graphs.append(graph)
             proven[role] = layers(role, graph, network)
     return graphs, proven
@@ -111,21 +118,31 @@ def _networks(model: Flow) -> tuple[list, dict[str, list[dict]]]:
 
 def _tables(model: Flow, crops: Crops, count: int) -> dict[str, np.ndarray]:
     """Frequencies counted over the whole range, the scale of steps, the quantiser's thresholds."""
-    counts = np.zeros((ROWS, 2 * COUNTED_MAX + 1), np.int64)
+    counts = np.zeros((ROWS, FRACTIONS, 2 * COUNTED_MAX + 1), np.int64)
     for number in range(count):
         x = torch.from_numpy(np.ascontiguousarray(crops.batch(1, COUNT_SIZE))).float()
         t = ((number * 5) % 16 + 0.5) / 16
         for place in (LOSSLESS, round(PLACE_MIN + t * (PLACE_MAX - PLACE_MIN))):
             out = model(x, torch.tensor([float(place)]), keep=True)
             for _, symbols in out["symbols"]:
-                for k, rows, _ in symbols:
-                    k = np.clip(k.numpy().ravel(), -COUNTED_MAX, COUNTED_MAX).astype(np.int64)
-                    np.add.at(counts, (rows.numpy().ravel().astype(int), k + COUNTED_MAX), 1)
-    rows = [
-        logistic_row(SCALE_MIN * float(np.exp(row * LOG_STEP)), counts[row], COUNTED_MAX)
-        for row in range(ROWS)
-    ]
-    low, size, freq = pack(rows)
+                for k, rows, fraction, at in symbols:
+                    # As `codec.schemes.flow.networks.Expected` chooses tables and signs.
+                    eighths = np.abs(fraction.numpy()).astype(int) * 128 // int(step_of(at))
+                    k = np.where(fraction.numpy() < 0, -k.numpy(), k.numpy()).astype(np.int64)
+                    k = np.clip(k, -COUNTED_MAX, COUNTED_MAX) + COUNTED_MAX
+                    eighths = np.minimum(eighths, FRACTIONS - 1)
+                    np.add.at(counts, (rows.numpy().astype(int), eighths, k), 1)
+    rows, tables = [], []
+    for row in range(ROWS):
+        scale = SCALE_MIN * float(np.exp(row * LOG_STEP))
+        rows.append(logistic_row(scale, counts[row].sum(0), COUNTED_MAX))
+        if row >= SPLIT_ROWS:
+            tables.append(rows[-1])
+            continue
+        for eighths in range(FRACTIONS):  # at step 1, of 2 eighths and 2 eighths + 1 16ths
+            centre = (2 * eighths + 0.5) / MEAN_UNITS
+            tables.append(logistic_row(scale, counts[row, eighths], COUNTED_MAX, centre))
+    low, size, freq = pack(tables)
     threshold = []
     for start, row in rows:
         bits = -np.log2(row[-start:] / TOTAL)  # of 0, 1, 2 ... and the escape

@@ -8,7 +8,6 @@ from torch import Tensor
 
 __all__ = [
     "Interval",
-    "checkerboard",
     "colours",
     "detail_interval",
     "half",
@@ -35,12 +34,6 @@ def merge(mean: Tensor, d: Tensor) -> Tensor:
     """The inverse of `split`."""
     bottom = mean - half(d)
     return torch.stack([bottom + d, bottom], 3).flatten(2, 3)
-
-
-def checkerboard(x: Tensor) -> Tensor:
-    """1 where a halving's differences are coded first, ``h w``."""
-    rows, columns = (torch.arange(n, device=x.device) for n in x.shape[2:])
-    return ((rows[:, None] + columns) % 2 == 0).float()
 
 
 def colours(h: Tensor) -> Tensor:

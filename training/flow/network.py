@@ -9,8 +9,9 @@
     d of one halving --> y, cg, co --> k = Q((value - prediction) / step) --> bytes
                            table index and prediction: `Luma`, `Chroma` (integers), from the
                            decoded mean image and the colours of this pair decoded before;
-                           for every second difference, a checkerboard, corrected by `Second`,
-                           which knows how wrong the others around it were
+                           in the last three of four passes, each over a quarter of the
+                           positions, corrected by `LaterPass`, which knows how far off the
+                           first networks were at those around that are decoded
 
 The transform is a fixed bijection on integers (``codec/schemes/flow/lifting.py`` tells why saving
 again changes nothing); all that is learned is what is expected, and it obeys the bit-exact
@@ -20,11 +21,11 @@ References:
     Dinh et al. 2015, NICE (arXiv 1410.8516): additive couplings. Helminger et al. 2020 (arXiv
     2008.10486): one flow from low rate to near-lossless. Said and Pearlman 1996: S+P.
     Cao et al. 2020, SReC (arXiv 2004.02872): lossless coding by predicting from means.
-    He et al. 2021 (arXiv 2103.15306): a checkerboard of two passes for context.
+    He et al. 2021 (arXiv 2103.15306): a checkerboard of two passes for context; here each of its
+    halves is coded in two passes again.
 """
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,33 +33,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..layers import IntConv2d, round_ste
-from .lifting import checkerboard, colours, detail_interval, half, mean_interval, merge, rgb, split
+from ...codec.schemes.flow.contract import MEAN_UNITS, PASSES
+from ..layers import round_ste
+from .lifting import colours, detail_interval, half, mean_interval, merge, rgb, split
+from .predictors import COLOURS, DETAIL_MAX, FINE, FlowConfig, LiftingNets
 
 __all__ = ["Flow", "FlowConfig"]
 
 ROWS, SCALE_MIN, LOG_STEP = 64, 0.04, 0.12  # logistic scales of the rows, in steps
-FINE = 4  # the networks tell a row in quarters (a bias holds 2**16 / 256), a mean in 16ths
-MEAN_FINE = 16
+# Tables a row, one for each size of what rounding the mean to whole levels drops; for rows of
+# narrow distributions alone: to the others it makes no difference.
+FRACTIONS, SPLIT_ROWS = 4, 40
 OCTAVE = 32  # places on the scale of steps an octave
 PLACES = 257  # steps 1 .. 256
 LEVELS = 6
-PLANES = 7
-PLANE_MAX, ACTIVATION_MAX, DETAIL_MAX = 510, 255, 255
+COMMON_LEVELS, SELDOM = 3, 4  # levels that every step trains; the others every fourth
 # One over the norm of the synthesis: where quantisation errors weigh the same, in places.
 COLOUR_PLACE = (-25, 7, 16)
 LAGRANGE = 6 / math.log(2)  # bits that a squared step is worth (times 2, at high rate)
-
-
-@dataclass(frozen=True)
-class FlowConfig:
-    """Widths; the defaults are the shipped model's."""
-
-    width: int = 48
-    kernel: int = 5  # of the first layer
-    chroma: int = 32
-    gain_levels: int = 6  # rows of the scale of steps
-    kinds: int = 6  # networks: columns and rows at levels 0, 1, and 2 and up
 
 
 def step_of(place: Tensor) -> Tensor:
@@ -85,114 +77,14 @@ def planes_of(x: Tensor) -> Tensor:
     return torch.cat([rows, columns, level], 1)
 
 
-def _linear(cin: int, kernel: int, gain_levels: int) -> IntConv2d:
-    return IntConv2d(
-        cin,
-        1,
-        kernel,
-        gain_levels=gain_levels,
-        input_max=PLANE_MAX,
-        shift=4,
-        clip=(-16384, 16384),
-        gain=0.0,
-    )
-
-
-class Head(nn.Module):
-    """Not a layer of its own: two pointwise outputs, mean (16ths of a level) and row (quarters)."""
-
-    def __init__(self, cin: int, gain_levels: int, row: float) -> None:
-        super().__init__()
-        big = {"gain_levels": gain_levels, "input_max": ACTIVATION_MAX}
-        self.mean = IntConv2d(cin, 1, 1, clip=(-8192, 8192), gain=0.0, **big)
-        self.row = IntConv2d(cin, 1, 1, clip=(0, 1023), gain=0.2, **big)
-        with torch.no_grad():
-            self.row.bias.fill_(row * FINE / self.row.bias_unit)
-
-
-class Luma(nn.Module):
-    """The mean image's planes to features, and to mean and row of the luma difference."""
-
-    def __init__(self, c: FlowConfig) -> None:
-        super().__init__()
-        n, r = c.width, c.gain_levels
-        inner = {"gain_levels": r, "clip": (0, ACTIVATION_MAX)}
-        self.a = IntConv2d(PLANES, n, c.kernel, input_max=PLANE_MAX, shift=5, gain=8.0, **inner)
-        self.b = IntConv2d(n, n, 3, input_max=ACTIVATION_MAX, gain=1.4, **inner)
-        self.c = IntConv2d(n, n, 3, input_max=ACTIVATION_MAX, gain=1.4, **inner)
-        self.linear = _linear(PLANES, 5, r)
-        head = Head(n, r, 30.0)
-        self.mean, self.row = head.mean, head.row
-        with torch.no_grad():  # the slope through the neighbouring means
-            self.linear.weight[0, 0, 1:3, 2] = MEAN_FINE / 4
-
-    def forward(self, planes: Tensor, level_weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x = self.c(self.b(self.a(planes, level_weights), level_weights), level_weights)
-        return (
-            self.linear(planes, level_weights) + self.mean(x, level_weights),
-            self.row(x, level_weights),
-            x,
-        )
-
-
-class Chroma(nn.Module):
-    """The same for a chroma difference, which sees the ``known`` ones of its pair as well."""
-
-    def __init__(self, c: FlowConfig, known: int) -> None:
-        super().__init__()
-        n, r = c.width, c.gain_levels
-        inner = {"gain_levels": r, "clip": (0, ACTIVATION_MAX)}
-        self.a = IntConv2d(known, 16, 3, input_max=DETAIL_MAX, shift=5, gain=4.0, **inner)
-        self.b = IntConv2d(n + 16, c.chroma, 1, input_max=ACTIVATION_MAX, gain=1.4, **inner)
-        self.linear = _linear(PLANES + known, 5, r)
-        head = Head(c.chroma, r, 24.0)
-        self.mean, self.row = head.mean, head.row
-        with torch.no_grad():
-            self.linear.weight[0, known, 1:3, 2] = MEAN_FINE / 4
-
-    def forward(
-        self, planes: Tensor, known: Tensor, features: Tensor, level_weights: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        x = self.b(torch.cat([self.a(known, level_weights), features], 1), level_weights)
-        linear = self.linear(torch.cat([planes, known], 1), level_weights)
-        return linear + self.mean(x, level_weights), self.row(x, level_weights)
-
-
-class Second(nn.Module):
-    """What a colour's first half of the differences changes in the mean and row of its second.
-
-    It sees ``errors``: by how much the first networks were wrong there, zero at the second half.
-    """
-
-    def __init__(self, c: FlowConfig, kernel: int) -> None:
-        super().__init__()
-        n, r = c.width, c.gain_levels
-        inner = {"gain_levels": r, "clip": (0, ACTIVATION_MAX)}
-        big = {"gain_levels": r, "input_max": ACTIVATION_MAX, "gain": 0.0}
-        self.a = IntConv2d(1, 24, 5, input_max=DETAIL_MAX, shift=5, gain=4.0, **inner)
-        self.b = IntConv2d(n + 24, c.chroma, kernel, input_max=ACTIVATION_MAX, gain=1.4, **inner)
-        self.linear = IntConv2d(
-            1, 1, 5, gain_levels=r, input_max=DETAIL_MAX, shift=4, clip=(-16384, 16384), gain=0.0
-        )
-        self.mean = IntConv2d(c.chroma, 1, 1, clip=(-8192, 8192), **big)
-        self.row = IntConv2d(c.chroma, 1, 1, clip=(-512, 511), **big)
-
-    def forward(
-        self, errors: Tensor, features: Tensor, level_weights: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        x = self.b(torch.cat([self.a(errors, level_weights), features], 1), level_weights)
-        return self.linear(errors, level_weights) + self.mean(x, level_weights), self.row(
-            x, level_weights
-        )
-
-
-class LiftingNets(nn.Module):
-    """The networks of one kind of halving, in coding order."""
-
-    def __init__(self, c: FlowConfig) -> None:
-        super().__init__()
-        self.y, self.cg, self.co = Luma(c), Chroma(c, 1), Chroma(c, 2)
-        self.y2, self.cg2, self.co2 = Second(c, 3), Second(c, 1), Second(c, 1)
+def joined_phases(parts: list[Tensor], shape: torch.Size) -> Tensor:
+    """One map ``b h w`` from the values of all of `PASSES`, ``b h/2 w/2`` each."""
+    h, w = shape[-2:]
+    rows, columns = (h + 1) // 2, (w + 1) // 2
+    if (2 * rows, 2 * columns) != (h, w):
+        parts = [F.pad(x, (0, columns - x.shape[2], 0, rows - x.shape[1])) for x in parts]
+    ordered = [parts[PASSES.index((row, column))] for row in (0, 1) for column in (0, 1)]
+    return F.pixel_shuffle(torch.stack(ordered, 1), 2)[:, 0, :h, :w]
 
 
 class Flow(nn.Module):
@@ -203,6 +95,8 @@ class Flow(nn.Module):
     def __init__(self, config: FlowConfig | None = None) -> None:
         super().__init__()
         self.config = config or FlowConfig()
+        self.float32 = True  # training computes in float32
+        self.steps = 0
         self.lifting = nn.ModuleList(LiftingNets(self.config) for _ in range(self.config.kinds))
         scale = SCALE_MIN * torch.exp(torch.arange(ROWS) * LOG_STEP)
         cost = [self.bits(torch.full_like(scale, k), scale) for k in (0.0, 1.0)]
@@ -233,6 +127,7 @@ class Flow(nn.Module):
         Returns ``bits`` and ``error`` (the squared error weighed like bits) per sample,
         ``x_hat``, and with ``keep`` the symbols of each halving.
         """
+        self.steps += self.training
         means, details = [x], []
         for number in range(2 * LEVELS):
             mean, d = split(means[-1] if number % 2 else means[-1].transpose(2, 3))
@@ -245,7 +140,14 @@ class Flow(nn.Module):
         for number in reversed(range(2 * LEVELS)):
             nets = self.lifting[min(number, self.config.kinds - 2 + number % 2)]
             mean = decoded if number % 2 else decoded.transpose(2, 3)
-            d, cost, wrong, symbols = self._halving(nets, mean, details[number], place, number)
+            # Coarse levels have few pixels and as many layers: they learn in every fourth step,
+            # four times as much.
+            seldom = self.training and number >= 2 * COMMON_LEVELS
+            learns = torch.is_grad_enabled() and not (seldom and self.steps % SELDOM)
+            with torch.set_grad_enabled(learns):
+                d, cost, wrong, symbols = self._halving(nets, mean, details[number], place, number)
+            if seldom and learns:
+                cost, wrong = (x + (SELDOM - 1) * (x - x.detach()) for x in (cost, wrong))
             bits, error = bits + cost, error + wrong
             decoded = merge(mean, rgb(d))
             decoded = decoded if number % 2 else decoded.transpose(2, 3)
@@ -265,60 +167,80 @@ class Flow(nn.Module):
         found: list[Tensor] = []
         cost = wrong = mean.new_zeros(mean.shape[0])
         symbols = []
+        # The networks see integers, most of them below 256, which are exact in bfloat16, too.
+        kind = torch.float32 if self.float32 or not self.training else torch.bfloat16
+        planes = planes.to(kind, memory_format=torch.channels_last)
         features = planes
-        first = checkerboard(mean)
-        for colour in range(3):
+        for colour, name in enumerate(COLOURS):
             if colour == 0:
                 mu, row, features = nets.y(planes, level_weights)
                 low, high = mean_interval(g, middle)
             else:
-                net = nets.cg if colour == 1 else nets.co
-                known = torch.stack(found, 1).clamp(-DETAIL_MAX, DETAIL_MAX)
-                mu, row = net(planes, known, features, level_weights)
+                known = torch.stack(found, 1).clamp(-DETAIL_MAX, DETAIL_MAX).to(kind)
+                mu, row = getattr(nets, name)(planes, known, features, level_weights)
                 if colour == 1:
                     low, high = detail_interval(found[0], g, middle)
                 else:
                     low, high = detail_interval(found[0] - half(found[1]), r, b)
+            mu, row = mu[:, 0].float(), row[:, 0].float()
             at = torch.clamp(place + split_place(number, colour), 0, PLACES - 1)
             value = torch.minimum(torch.maximum(wanted[:, colour], low), high)
-            k, made, part, rows = self._code(value, mu[:, 0], row[:, 0], at)
-            # The second half knows by how much the first was missed.
-            kept = torch.minimum(torch.maximum(made.detach(), low), high)
-            errors = (kept - torch.floor(mu[:, 0].detach() / MEAN_FINE + 0.5)) * first
-            errors = errors.clamp(-DETAIL_MAX, DETAIL_MAX)[:, None]
-            more = (nets.y2, nets.cg2, nets.co2)[colour](errors, features, level_weights)
-            second = self._code(value, (mu + more[0])[:, 0], (row + more[1])[:, 0], at)
-            k, made, part, rows = (
-                torch.where(first > 0, *both)
-                for both in zip((k, made, part, rows), second, strict=True)
-            )
+            means, rows = [], []
+            errors = torch.zeros_like(mu)
+            first = torch.floor(mu.detach() / MEAN_UNITS + 0.5)
+            for turn, (i, j) in enumerate(PASSES):
+                part = (..., slice(i, None, 2), slice(j, None, 2))
+                means.append(mu[part])
+                rows.append(row[part])
+                if turn and means[-1].numel():
+                    later = getattr(nets, f"{name}{turn}")
+                    more = later(errors[:, None].to(kind, copy=True), features, level_weights)
+                    means[-1] = means[-1] + more[0][:, 0].float()
+                    rows[-1] = rows[-1] + more[1][:, 0].float()
+                if turn + 1 < len(PASSES):
+                    with torch.no_grad():
+                        made = self._quantized(value[part], means[-1], rows[-1], at)[1]
+                        kept = torch.minimum(torch.maximum(made, low[part]), high[part])
+                        errors[part] = (kept - first[part]).clamp(-DETAIL_MAX, DETAIL_MAX)
+            mu, row = joined_phases(means, mu.shape), joined_phases(rows, row.shape)
+            k, made, part, rows, fraction = self._code(value, mu, row, at)
             cost = cost + part.sum((1, 2))
             gap = (made - wanted[:, colour]) / (step_of(at) / 256)[:, None, None]
             wrong = wrong + gap.square().sum((1, 2)) * LAGRANGE
-            made = torch.minimum(torch.maximum(made.detach(), low), high)
-            found.append(made)
-            symbols.append((k.detach(), rows.detach(), gap.detach()))
+            found.append(torch.minimum(torch.maximum(made.detach(), low), high))
+            symbols.append((k, rows.detach(), fraction, at))
         return torch.stack(found, 1), cost, wrong, symbols
 
-    def _code(
+    def _quantized(
         self, value: Tensor, mu: Tensor, row: Tensor, place: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Symbols, what they decode to, their bits, and their rows."""
+        """Symbols, what they decode to, the predictions in whole levels, and the rows."""
         step = (step_of(place) / 256)[:, None, None]
         offset = torch.round(place * (FINE * math.log(2) / OCTAVE / LOG_STEP))[:, None, None]
         rows = round_ste(row / FINE - offset / FINE)
         # The gradient passes the clamp: a row at its end has to find its way back.
         rows = rows + (torch.clamp(rows, 0, ROWS - 1) - rows).detach()
-        prediction = round_ste(mu / MEAN_FINE)
-        residual = value - prediction
-        size = residual.detach().abs() / step
+        prediction = round_ste(mu / MEAN_UNITS)
+        residual = (value - prediction).detach()
         theta = torch.where(step > 1, self.theta[rows.detach().long()], 0.5)
-        k = torch.floor(size + (1 - theta)) * torch.sign(residual.detach())
-        # In value the symbol's bits; its gradient is the residual's.
-        exact = residual / step
-        part = self.bits(exact + (k - exact).detach(), SCALE_MIN * torch.exp(rows * LOG_STEP))
+        k = torch.floor(residual.abs() / step + (1 - theta)) * torch.sign(residual)
         made = prediction + torch.sign(k) * torch.floor(k.abs() * step + 0.5)
-        return k, made, part, rows
+        return k, made, prediction, rows
+
+    def _code(
+        self, value: Tensor, mu: Tensor, row: Tensor, place: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Symbols, what they decode to, their bits, their rows, and what their predictions lack
+        (in `MEAN_UNITS`)."""
+        k, made, prediction, rows = self._quantized(value, mu, row, place)
+        step = (step_of(place) / 256)[:, None, None]
+        # The distribution's centre is the mean itself; the prediction is its whole levels.
+        fraction = (mu / MEAN_UNITS - prediction).detach()
+        exact = (value - mu / MEAN_UNITS) / step
+        # In value the symbol's bits; its gradient is the residual's.
+        seen = exact + (k - fraction / step - exact).detach()
+        part = self.bits(seen, SCALE_MIN * torch.exp(rows * LOG_STEP))
+        return k, made, part, rows, fraction * MEAN_UNITS
 
 
 def rows_at(places: np.ndarray) -> np.ndarray:

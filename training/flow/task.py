@@ -29,6 +29,7 @@ class FlowTask(WeightsMixin):
         config = FlowConfig(**parse_network(FlowConfig, texts))
         self.network = asdict(config)
         self.model = Flow(config).to(device)
+        self.model.float32 = device.type != "cpu"  # until `enable_float32`
         self.device = device
         self.from_scratch = True
         # Running mean of the loss per stretch of the scale, the lossless end in the last place.
@@ -37,6 +38,9 @@ class FlowTask(WeightsMixin):
     def lr_scale(self, name: str) -> float:
         """The linear filters' weights are stored 16 times as large."""
         return 4.0 if ".linear.weight" in name else 1.0
+
+    def enable_float32(self) -> None:
+        self.model.float32 = True
 
     def loss(self, batch: Tensor, part: float) -> Tensor:
         count = batch.shape[0]

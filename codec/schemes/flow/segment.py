@@ -1,165 +1,89 @@
-"""One segment of the ``flow`` scheme: pixels <-> bytes.
+"""The segments of the ``flow`` scheme: pixels <-> bytes.
 
-A segment is split twelve times by the S-transform (`lifting`), columns then rows at each of six
+A picture is split twelve times by the S-transform (`lifting`), columns then rows at each of six
 levels. The few pixels that remain, the base, are coded as they are; then, split by split from
 coarse to fine and y, cg, co in turn, each detail coefficient ``v`` as ``k = Q(v - prediction)``.
-Prediction and table row come from integer networks over what is decoded already; of each colour's
-details the anchors of a checkerboard are coded first, the others after them, knowing how far off
-the predictions of the anchors were. The decoder makes ``clip(prediction + g(k))``, the interval
-that it clips to being that of the details which lead to pixels of 0..255.
+Mean and table row come from integer networks over what is decoded already; the details of a colour
+are coded in four passes (`contract.PASSES`), the last three knowing how far off the networks were
+in those before; `networks.Expected` makes prediction and table of them. The decoder makes
+``clip(prediction + g(k))``, the interval that it clips to being that of the details which lead to
+pixels of 0..255.
+
+A picture of one tile is one segment. In a larger one the first segment holds the coarse levels of
+the whole picture, and the fine levels are cut into tiles, a segment each. Around a tile the
+networks see the low-resolution picture and what they expect there (`windows`), so that no border
+is seen, and a tile needs the first segment and its own alone.
 
 Why saving again changes nothing: the decoded picture, split again, gives exactly the decoded
 details (the split is a bijection and nothing is clipped after it). ``Q`` is monotone and
 ``Q(g(k)) = k``. Where nothing was clipped, ``v`` is now ``prediction + g(k)``, and k comes again.
 Where it was clipped to, say, the upper end, which the encoder's ``v`` had been clipped to as well,
-``Q(v - prediction) <= Q(end - prediction) <= Q(g(k)) = k``, and the first of these is k.
+``Q(v - prediction) <= Q(end - prediction) <= Q(g(k)) = k``, and the first of these is k. What is
+seen around a tile follows from the coarse levels, which come again just so.
 
 ``training/flow/network.py`` holds the networks and the references.
 """
 
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...entropy import Decoder, Encoder, Tables
 from ...errors import FormatError
-from ...library import Model
-from ...modelfile import ModelFile
-from ...session import Runtime
-from ..quality import level_weights, quality_position
+from ..tiling import Box
 from . import lifting
-from .contract import HALO, LOSSLESS
+from .contract import MEAN_UNITS, PASSES
+from .networks import Expected, FlowModel
+from .quantizer import Quantizer
+from .windows import Window
 
-__all__ = ["FlowModel", "FlowTables", "Quantizer", "decode_segment", "encode_segment"]
+__all__ = ["decode_segment", "encode_segment", "low_resolution"]
 
-GREY = 1  # bit of a segment's first byte: R, G and B are equal
+GREY = 1  # bit of a segment's first byte: R, G and B of the picture are equal
 HEAD = 3  # bytes in front of a segment's stream: kind, checksum of its pixels
-BASE_ROWS = (54, 42, 42)  # rows that the remaining pixels' colours are coded under
-WHOLE_STEP = 256  # a step of 1
-STRIP = 2**15  # positions that a network works on at a time
+BASE_ROWS = (54, 42, 42)  # rows that the base's colours are coded under
 
 Ints = NDArray[np.int32]
-Mask = NDArray[np.bool_]
-
-
-class FlowTables:
-    """The tables of a decoder.
-
-    Attributes:
-        rows: frequencies of the symbols.
-        steps: quantiser steps in 256ths, by step index; ascending.
-        row_offsets: by step index, what is taken off a row index (in quarters).
-        thresholds: see `Quantizer`.
-    """
-
-    def __init__(self, file: ModelFile) -> None:
-        self.rows = Tables(file.table("low"), file.table("size"), file.table("freq"))
-        self.steps, self.row_offsets, self.thresholds = (
-            file.table(name).astype(np.int32) for name in ("step", "row_offset", "threshold")
-        )
-
-
-class FlowModel:
-    """Tables, steps and networks for one picture at one quality.
-
-    Arguments:
-        quality: in hundredths, or `LOSSLESS`.
-    """
-
-    def __init__(self, decoder: Model, tables: FlowTables, quality: int, runtime: Runtime) -> None:
-        self.model, self.tables, self.runtime = decoder, tables, runtime
-        self.settings = decoder.file.settings
-        self.levels: int = self.settings["levels"]
-        self.detail_max: int = self.settings["detail_max"]
-        self.base_step = (
-            -(10**6)  # which makes every step 1
-            if quality == LOSSLESS
-            else quality_position(self.settings["quality_map"], quality)
-        )
-
-    def step_index(self, number: int, colour: int) -> int:
-        """The index of the step of a split and colour; all integers."""
-        index = self.base_step + self.settings["colour_offset"][colour]
-        index -= (number - 1) * self.settings["steps_per_octave"] // 2
-        return min(max(index, 0), self.tables.steps.size - 1)
-
-    def network(self, number: int, step_index: int) -> "SplitNetworks":
-        """The networks of a split."""
-        kinds, top = self.settings["kinds"], self.settings["gain_top"]
-        levels = self.settings["gain_levels"]
-        position = min(step_index, top) * ((levels - 1) * 256) // top
-        weights = level_weights(position, levels).astype(np.float32)[None]
-        return SplitNetworks(self, f"half{min(number, kinds - 2 + number % 2)}", weights)
-
-
-@dataclass(frozen=True)
-class SplitNetworks:
-    """The networks of one split; ``title`` begins the names of their roles."""
-
-    model: FlowModel
-    title: str
-    weights: NDArray[np.float32]  # of the gain levels
-
-    def run(self, colour: int, second: bool = False, **feeds: NDArray) -> list[NDArray]:
-        """The outputs, worked out in strips of rows: for less memory, and in the caches."""
-        role = f"{self.title}_{lifting.COLOURS[colour]}{'2' if second else ''}"
-        rows, columns = next(iter(feeds.values())).shape[2:]
-        step = max(1, STRIP // columns)
-        parts = []
-        for start in range(0, rows, step):
-            top, bottom = max(0, start - HALO), min(rows, start + step + HALO)
-            seen = {name: value[:, :, top:bottom] for name, value in feeds.items()}
-            runtime = self.model.runtime
-            found = self.model.model.run(role, runtime, mix=self.weights, **seen)
-            parts.append([part[:, :, start - top : start - top + step] for part in found])
-        if len(parts) == 1:
-            return parts[0]
-        return [np.concatenate(some, 2) for some in zip(*parts, strict=True)]
-
-
-@dataclass(frozen=True)
-class Quantizer:
-    """``g`` and ``Q`` of one step (in 256ths) and the rows' thresholds."""
-
-    step: int
-    thresholds: Ints  # (rows, 2), 256ths: from 0 to 1, and from there up
-
-    def dequantize(self, k: Ints) -> Ints:
-        """``g``: the difference from the prediction that a symbol stands for."""
-        return np.sign(k) * ((np.abs(k) * self.step + 128) >> 8)
-
-    def quantize(self, residual: Ints, rows: Ints) -> Ints:
-        """``Q``: monotone, and exact where the residual is one that `dequantize` gives."""
-        size = np.abs(residual)
-        k = (size * 256 + self.step // 2) // self.step + 1
-        for _ in range(2):
-            below = self.dequantize(k - 1)
-            part = self.thresholds[rows, np.minimum(np.maximum(k - 1, 0), 1)]
-            k -= size < below + (((self.dequantize(k) - below) * part + 255) >> 8)
-        return (np.sign(residual) * np.maximum(k, 0)).astype(np.int32)
+Windows = Mapping[int, Window]  # by the splits' numbers
 
 
 class _Writer:
-    """Codes the details of a picture that is known."""
+    """Codes the details of pixels that are known.
 
-    def __init__(self, details: list[Ints], tables: Tables) -> None:
-        self.details, self.tables, self.coder = details, tables, Encoder()
+    Arguments:
+        pixels: those of the tile, at the resolution in front of split ``first``.
+        windows: see `encode_segment`.
+    """
 
-    def values(
-        self,
-        at: tuple[int, int],
-        prediction: Ints,
-        rows: Ints,
-        coded: Mask,
-        ends: lifting.Interval,
-        quantizer: Quantizer,
+    def __init__(self, pixels: Ints, windows: Windows, tables: Tables) -> None:
+        self.tables, self.coder = tables, Encoder()
+        self.details: dict[int, Ints] = {}
+        self.mean = pixels  # in the end what is behind the coarsest of the splits
+        for number in sorted(windows):
+            mean, d = lifting.split(_turned(self.mean, number))
+            self.mean = _turned(mean, number)
+            self.details[number] = lifting.colours(d)
+
+    def begin(self, number: int, shape: tuple[int, ...], part: tuple[slice, slice]) -> None:
+        """Goes on to a split whose window has details of ``shape``, the tile's being ``part``."""
+        self.wanted = np.zeros((*shape, 3), np.int32)
+        self.wanted[part] = self.details.pop(number)
+
+    def base(self, values: Ints, rows: Ints) -> Ints:
+        self.coder.put(values, rows, self.tables)
+        return values
+
+    def symbols(
+        self, at: tuple, expected: Expected, ends: lifting.Interval, quantizer: Quantizer
     ) -> Ints:
-        number, colour = at
-        wanted = np.clip(self.details[number][..., colour], *ends)
-        k = np.where(coded, quantizer.quantize(wanted - prediction, rows), 0)
-        self.coder.put(k[coded], rows[coded], self.tables)
+        """Symbols of the details ``at`` some rows, columns and colour."""
+        residual = np.clip(self.wanted[at], *ends) - expected.prediction
+        k = np.zeros(residual.shape, np.int32)
+        coded = expected.coded
+        k[coded] = quantizer.quantize(residual[coded], expected.rows[coded])
+        self.coder.put(k[coded] * expected.sign, expected.table, self.tables)
         return k
 
 
@@ -169,125 +93,173 @@ class _Reader:
     def __init__(self, data: bytes, tables: Tables) -> None:
         self.tables, self.coder = tables, Decoder(data)
 
-    def values(
-        self,
-        at: tuple[int, int],
-        prediction: Ints,
-        rows: Ints,
-        coded: Mask,
-        ends: lifting.Interval,
-        quantizer: Quantizer,
+    def begin(self, number: int, shape: tuple[int, ...], part: tuple[slice, slice]) -> None:
+        """Nothing has to be prepared."""
+
+    def base(self, values: Ints, rows: Ints) -> Ints:
+        return self.coder.take(rows, self.tables)
+
+    def symbols(
+        self, at: tuple, expected: Expected, ends: lifting.Interval, quantizer: Quantizer
     ) -> Ints:
-        k = np.zeros(rows.shape, np.int32)
-        k[coded] = self.coder.take(rows[coded], self.tables)
+        k = np.zeros(expected.coded.shape, np.int32)
+        k[expected.coded] = self.coder.take(expected.table, self.tables) * expected.sign
         return k
 
 
-def encode_segment(x: Ints, model: FlowModel) -> tuple[bytes, float]:
-    grey = bool(np.all(x == x[..., :1]))
-    details = []
-    mean = x
-    for number in range(2 * model.levels):
-        mean, d = lifting.split(_turned(mean, number))
-        mean = _turned(mean, number)
-        details.append(lifting.colours(d))
-    writer = _Writer(details, model.tables.rows)
-    values = _base_symbols(mean)
-    for colour in range(1 if grey else 3):
-        rows = np.full(values[..., colour].size, BASE_ROWS[colour], np.int32)
-        writer.coder.put(values[..., colour].ravel(), rows, model.tables.rows)
-    decoded = _build(mean, (x.shape[0], x.shape[1]), grey, model, writer)
+def low_resolution(pixels: Ints, splits: int) -> Ints:
+    """What the ``splits`` finest splits leave of pixels ``(h, w, 3)``."""
+    for number in range(splits):
+        pixels = _turned(lifting.split(_turned(pixels, number))[0], number)
+    return pixels
+
+
+def encode_segment(
+    pixels: Ints, windows: Windows, grey: bool, model: FlowModel, coarse: Ints | None = None
+) -> tuple[bytes, float, Ints]:
+    """Codes one segment: its bytes, the bits by the model's own probabilities, and what it
+    decodes to.
+
+    Arguments:
+        pixels: ``(h, w, 3)``, the tile's, at the resolution in front of the finest of its splits.
+        windows: of its splits, by their numbers.
+        grey: whether R, G and B of the picture are equal.
+        coarse: the decoded low-resolution picture behind the coarsest of its splits; without it
+            the segment begins with the base.
+    """
+    tables = model.tables.frequencies
+    writer = _Writer(pixels, windows, tables)
+    if coarse is None:
+        values = _base_symbols(writer.mean)
+        _code_base(values, grey, model, writer)
+        coarse = writer.mean
+    decoded = _build(coarse, windows, grey, model, writer)
     head = bytes([GREY * grey]) + _checksum(decoded)
-    return head + writer.coder.finish(), writer.coder.bits
+    return head + writer.coder.finish(), writer.coder.bits, decoded
 
 
-def decode_segment(data: bytes, h: int, w: int, model: FlowModel) -> Ints:
-    """Pixels ``(h, w, 3)`` of one segment."""
+def decode_segment(
+    data: bytes, windows: Windows, model: FlowModel, coarse: Ints | None = None
+) -> Ints:
+    """Pixels ``(h, w, 3)`` of one segment; see `encode_segment`.
+
+    Raises:
+        FormatError: the segment is damaged.
+    """
     if len(data) < HEAD or data[0] & ~GREY:
         raise FormatError("The file is damaged: a segment does not begin as one.")
     grey = bool(data[0] & GREY)
-    reader = _Reader(data[HEAD:], model.tables.rows)
-    levels = model.levels
-    shape = (-(-h >> levels), -(-w >> levels))
-    values = np.zeros((*shape, 3), np.int32)
-    for colour in range(1 if grey else 3):
-        rows = np.full(values[..., 0].size, BASE_ROWS[colour], np.int32)
-        values[..., colour] = reader.coder.take(rows, model.tables.rows).reshape(shape)
-    base = _base(values)
-    if base.min() < 0 or base.max() > lifting.PIXEL_MAX:
-        raise FormatError("The file is damaged: a segment's symbols are out of range.")
-    decoded = _build(base, (h, w), grey, model, reader)
+    reader = _Reader(data[HEAD:], model.tables.frequencies)
+    if coarse is None:
+        values = np.zeros((*windows[max(windows)].given.size, 3), np.int32)
+        _code_base(values, grey, model, reader)
+        coarse = _base(values)
+        if coarse.min() < 0 or coarse.max() > lifting.PIXEL_MAX:
+            raise FormatError("The file is damaged: a segment's symbols are out of range.")
+    decoded = _build(coarse, windows, grey, model, reader)
     reader.coder.finish()
     if _checksum(decoded) != data[1:HEAD]:
         raise FormatError("The file is damaged: the pixels of a segment do not match their check.")
     return decoded
 
 
+def _code_base(values: Ints, grey: bool, model: FlowModel, coder: _Writer | _Reader) -> None:
+    for colour in range(1 if grey else 3):
+        rows = np.full(values[..., colour].size, BASE_ROWS[colour], np.int32)
+        found = coder.base(values[..., colour].ravel(), model.tables.index(rows))
+        values[..., colour] = found.reshape(values.shape[:2])
+
+
 def _build(
-    mean: Ints, shape: tuple[int, int], grey: bool, model: FlowModel, coder: _Writer | _Reader
+    coarse: Ints, windows: Windows, grey: bool, model: FlowModel, coder: _Writer | _Reader
 ) -> Ints:
-    """Doubles the remaining pixels up to the picture, coding on the way; the same both ways."""
-    for number in reversed(range(2 * model.levels)):
-        length = shape[0 if number % 2 else 1]
-        length = -(-length >> (number // 2))  # before this split
-        turned = _turned(mean, number)
-        pairs = length // 2
-        if pairs:
-            d = _split(turned, pairs, number, grey, model, coder)
+    """Doubles the resolution split by split, coding on the way; the same both ways.
+
+    Returns: the tile's pixels at the resolution in front of the finest split.
+    """
+    first = windows[max(windows)].given
+    if coarse.shape[:2] != first.size:
+        coarse = coarse[first.rows.start : first.rows.end, first.columns.start : first.columns.end]
+    for number in sorted(windows, reverse=True):
+        window, turned = _turned_window(windows[number], number), _turned(coarse, number)
+        given, kept, own = window.given, window.kept, window.own
+        # An odd row at the picture's end has no partner: it is its own mean.
+        pairs = min(given.rows.end, window.size[0] // 2) - given.rows.start
+        if pairs > 0:
+            rows = slice(
+                own.rows.start // 2 - given.rows.start, own.rows.end // 2 - given.rows.start
+            )
+            part = rows, own.columns.within(given.columns)
+            coded = np.zeros((pairs, given.columns.size), np.bool_)
+            coded[part] = True
+            coder.begin(number, coded.shape, part)
+            d = _split(turned, coded, number, grey, model, coder)
             turned = lifting.merge(turned, lifting.rgb(d))
-        mean = _turned(turned, number)
-    return mean
+        top = kept.rows.start - 2 * given.rows.start
+        turned = turned[top : top + kept.rows.size, kept.columns.within(given.columns)]
+        coarse = _turned(turned, number)
+    return coarse
 
 
 def _split(
-    mean: Ints, pairs: int, number: int, grey: bool, model: FlowModel, coder: _Writer | _Reader
+    mean: Ints,
+    coded: NDArray[np.bool_],
+    number: int,
+    grey: bool,
+    model: FlowModel,
+    coder: _Writer | _Reader,
 ) -> Ints:
-    """The details ``(pairs, w, 3)``, as y, cg, co, of a mean image ``(>= pairs, w, 3)``."""
+    """The details ``(pairs, w, 3)``, as y, cg, co, of a mean image ``(>= pairs, w, 3)``.
+
+    Arguments:
+        coded: ``(pairs, w)``, the positions whose details are coded.
+    """
+    pairs = len(coded)
     planes = planes_of(mean)
-    network = model.network(number, model.step_index(number, 0))
+    networks = model.networks(number)
     r, g, b = lifting.limits(mean[:pairs])
     middle = lifting.mean_interval(r, b)
-    found = np.zeros((pairs, mean.shape[1], 3), np.int32)
+    details = np.zeros((*coded.shape, 3), np.int32)
     known = np.zeros((1, 2, *mean.shape[:2]), np.float32)
     features, most = planes, model.detail_max
-    anchors = np.add.outer(np.arange(pairs), np.arange(mean.shape[1])) % 2 == 0
     for colour in range(1 if grey else 3):
         if colour == 0:
-            mu, row, features = network.run(0, planes=planes)
+            mu, row, features = networks.run(0, planes=planes)
             ends = lifting.mean_interval(g, middle)
         else:
             feeds = {"planes": planes, "known": known[:, :colour], "features": features}
-            mu, row = network.run(colour, **feeds)
-            y = found[..., 0]
+            mu, row = networks.run(colour, **feeds)
+            y = details[..., 0]
             ends = (
                 lifting.detail_interval(y, g, middle)
                 if colour == 1
-                else lifting.detail_interval(y - (found[..., 1] >> 1), r, b)
+                else lifting.detail_interval(y - (details[..., 1] >> 1), r, b)
             )
         index = model.step_index(number, colour)
-        tables = model.tables
-        quantizer = Quantizer(int(tables.steps[index]), tables.thresholds)
+        quantizer = Quantizer(int(model.tables.steps[index]), model.tables.thresholds)
         mu, row = (value[0, 0, :pairs].astype(np.int32) for value in (mu, row))
-        for cells in (anchors, ~anchors):
-            if cells is not anchors:  # these know by how much the anchors were missed
-                errors = np.zeros((1, 1, *mean.shape[:2]), np.float32)
-                missed = np.where(anchors, found[..., colour] - ((mu + 8) >> 4), 0)
-                errors[0, 0, :pairs] = np.clip(missed, -most, most)
-                more = network.run(colour, True, errors=errors, features=features)
-                mu, row = (
-                    old + new[0, 0, :pairs].astype(np.int32)
-                    for old, new in zip((mu, row), more, strict=True)
-                )
-            prediction = (mu + 8) >> 4
-            rows = np.clip((row - tables.row_offsets[index] + 2) >> 2, 0, len(tables.rows) - 1)
-            # The lowest row says that nothing is there: with a step over 1 it need not be coded.
-            coded = cells & ((rows > 0) | (quantizer.step == WHOLE_STEP))
-            k = coder.values((number, colour), prediction, rows, coded, ends, quantizer)
-            made = np.clip(prediction + quantizer.dequantize(k), *ends)
-            np.copyto(found[..., colour], made, where=cells)
+        errors = np.zeros((1, 1, *mean.shape[:2]), np.float32)
+        for turn, phase in enumerate(PASSES):
+            at = tuple(slice(start, None, 2) for start in phase)
+            own_mu, own_row = mu[at], row[at]
+            if not own_mu.size:
+                continue
+            if turn:
+                more = networks.run(colour, turn, errors=errors, features=features)
+                h, w = own_mu.shape
+                own_mu = own_mu + more[0][0, 0, :h, :w].astype(np.int32)
+                own_row = own_row + more[1][0, 0, :h, :w].astype(np.int32)
+            expected = Expected(own_mu, own_row, index, coded[at], model.tables)
+            own_ends = ends[0][at], ends[1][at]
+            k = coder.symbols((*at, colour), expected, own_ends, quantizer)
+            made = np.clip(expected.prediction + quantizer.dequantize(k), *own_ends)
+            details[(*at, colour)] = made
+            # How far off the networks of the first pass were, which all later ones may see.
+            missed = made - (mu[at] + MEAN_UNITS // 2) // MEAN_UNITS
+            errors[0, 0, :pairs][at] = np.clip(missed, -most, most)
         if colour < 2:
-            known[0, colour, :pairs] = np.clip(found[..., colour], -most, most)
-    return found
+            known[0, colour, :pairs] = np.clip(details[..., colour], -most, most)
+    return details
 
 
 def planes_of(x: Ints) -> NDArray[np.float32]:
@@ -306,8 +278,15 @@ def _turned(x: Ints, number: int) -> Ints:
     return x if number % 2 else np.ascontiguousarray(x.transpose(1, 0, 2))
 
 
+def _turned_window(window: Window, number: int) -> Window:
+    if number % 2:
+        return window
+    boxes = (Box(box.columns, box.rows) for box in (window.given, window.kept, window.own))
+    return Window(window.size[::-1], *boxes)
+
+
 def _base_symbols(pixels: Ints) -> Ints:
-    """The remaining pixels' colours, each less the one to its left (in column 0, above it)."""
+    """The base's colours, each less the one to its left (in column 0, above it)."""
     c = lifting.colours(pixels)
     values = np.diff(c, axis=1, prepend=0)
     values[:, 0] = np.diff(c[:, 0], axis=0, prepend=0)
