@@ -21,6 +21,7 @@ class RunConfig:
     int8_share: float = 0.25  # the last part of the run rounds what an export rounds
     float32_share: float = 0.15  # and the last of it computes in float32, as an export does
     optimizer: str = "adam"  # or "soap"
+    compile: int = 0  # 1: torch.compile the step; takes a C++ compiler and some minutes at first
     only: str = ""  # train what begins with this (or this,that): "g_s." is a decoder alone
     lr: float = 2e-3
     lr_end: float = 1e-5
@@ -39,7 +40,7 @@ PRESETS: dict[str, RunConfig] = {
     "denoiser": RunConfig(lr=1.2e-3, optimizer="soap"),
     "vqvae": RunConfig(lr=1e-3),
     "vqvae-prior": RunConfig(lr=2e-3, batch=6, crop=256, late_batch=4, late_crop=320),
-    "flow": RunConfig(batch=4, late_batch=2, lr=1e-3),
+    "flow": RunConfig(late_batch=4, lr=1e-3),
 }
 
 

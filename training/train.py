@@ -97,6 +97,8 @@ def run(
     task.calibration_batches = [_as_batch(look.batch(8, config.crop), device) for _ in range(4)]
     if not resume:  # a checkpoint has what comes of it
         task.prepare()
+    if config.compile:
+        task.compile()
     average = {name: p.detach().clone() for name, p in trained.items()}
     if resume:
         model.load_state_dict(state["model"])

@@ -27,7 +27,7 @@ TEXTURED = 0.06  # what the colour of an area weighs that is not flat at all
 KNEE = 0.25  # levels below which an error of colour counts by its square
 COLOUR_SCALES = ((1, 0.5), (8, 1.0), (16, 1.0))  # side of a mean, weight
 COLOUR = 0.8  # of a level's error of colour, in units of the weighted sum
-SQUARED = 0.02  # of a squared error in levels
+SQUARED = 0.005  # of a squared error in levels
 
 
 class _Blur(torch.autograd.Function):

@@ -28,8 +28,8 @@ class FlowConfig:
     chroma: int = 32
     gain_levels: int = 6  # rows of the scale of steps
     kinds: int = 6  # networks: columns and rows at levels 0, 1, and 2 and up
-    residual: int = 0  # 3x3 layers that are added to what luma's layers made
-    chroma_residual: int = 0  # the same for chroma
+    residual: int = 1  # 3x3 layers that are added to what luma's layers made
+    chroma_residual: int = 1  # the same for chroma
 
 
 def _linear(cin: int, kernel: int, gain_levels: int) -> IntConv2d:
