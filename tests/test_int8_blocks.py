@@ -19,7 +19,7 @@ from gencodec.training.autoencoder.int8_blocks import (
 )
 from gencodec.training.autoencoder.int8_export import Int8Block, Int8Matrix, pixel_major
 from gencodec.training.autoencoder.scale_folding import _rescale
-from gencodec.training.onnx_writer import IR_VERSION, OPSET, export_role
+from gencodec.training.onnx_writer import IR_VERSION, OPSET, Role, export_role
 
 
 def block() -> InvertedResidual:
@@ -99,7 +99,7 @@ def test_the_exported_form_computes_the_same_and_gives_its_weights_back() -> Non
     made = in_units(made)
     rows = (x / activation_range[:, None, None]).permute(0, 2, 3, 1).contiguous()
     form = Int8Block(made)
-    graph = export_role("block", form, {"x": rows}, ["y"], axes, "half")
+    graph = export_role(Role("block", form, {"x": rows}, ("y",), axes))
     step = np.abs(want).max() / 100
     for level in ("ORT_ENABLE_ALL", "ORT_DISABLE_ALL"):
         (got,) = run(graph, {"block/x": rows.numpy()}, level)
@@ -139,7 +139,7 @@ def test_the_exported_form_of_a_last_layer_makes_halves() -> None:
     inputs = {"x": x.permute(0, 2, 3, 1), "first": first, "last": last, "gain": gain}
     form = Int8Matrix(layer, 1)
     form.forward = form.halves  # type: ignore[method-assign]
-    graph = export_role("out", form, inputs, ["one", "other"], {}, "half")
+    graph = export_role(Role("out", form, inputs, ("one", "other"), {}))
     feeds = {f"out/{name}": value.contiguous().numpy() for name, value in inputs.items()}
     one, other = run(graph, feeds)
     assert np.allclose(one, want[:5, first].numpy(), atol=1e-4)

@@ -10,8 +10,9 @@ from ..codec.errors import InputError
 from ..codec.modelfile import MAX_EXACT_INT
 from .layers import IntConv2d
 from .onnx_operators import operator, quantize_linear, uint8
+from .onnx_writer import Role
 
-__all__ = ["FrozenIntConv2d", "exact", "layers"]
+__all__ = ["FrozenIntConv2d", "exact", "proven"]
 
 
 class FrozenIntConv2d(nn.Module):
@@ -90,8 +91,20 @@ def exact(network: nn.Module) -> nn.Module:
     return frozen
 
 
-def layers(role: str, graph: onnx.GraphProto, network: nn.Module) -> list[dict]:
-    """Names and proven bounds of a role's integer convolutions."""
+def proven(roles: list[Role], graphs: dict[str, onnx.GraphProto]) -> dict[str, list[dict]]:
+    """Names and proven bounds of the integer convolutions of exact roles, for a file's ``exact``.
+
+    Raises:
+        InputError: a sum could be larger than float32 holds exactly.
+    """
+    return {
+        role.name: _layers(role.name, graphs[role.name], role.integers)
+        for role in roles
+        if role.integers is not None
+    }
+
+
+def _layers(role: str, graph: onnx.GraphProto, network: nn.Module) -> list[dict]:
     stored = {weight.name for weight in graph.initializer}
     described = []
     for name, layer in network.named_children():
