@@ -8,7 +8,6 @@ References:
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from ..errors import InputError
 __all__ = ["BDRate", "bd_rate"]
 
 Floats = NDArray[np.float64]
-Points = Sequence[float] | NDArray[Any]
+Points = Sequence[float] | NDArray[np.floating] | NDArray[np.integer]
 
 
 @dataclass(frozen=True)

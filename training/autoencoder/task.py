@@ -44,7 +44,7 @@ class AutoencoderTask(WeightsMixin):
         config = AutoencoderConfig(**parse_network(AutoencoderConfig, texts))
         self.network = asdict(config)
         self.model = Autoencoder(config).to(device)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model.to(memory_format=torch.channels_last)
         if config.tune not in OBJECTIVES:
             known = ", ".join(OBJECTIVES)
             raise InputError(f"There is no tune {config.tune!r}; choose from: {known}.")

@@ -34,7 +34,7 @@ class DenoiserTask(WeightsMixin):
         config = DenoiserConfig(**parse_network(DenoiserConfig, texts))
         self.network = asdict(config)
         self.model = Denoiser(config).to(device)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model.to(memory_format=torch.channels_last)
         self.device = device
         self.from_scratch = True
         # Of its own, so that two processes see other noise.

@@ -88,7 +88,8 @@ class IntLayer(nn.Module):
 def gate_tables() -> tuple[Tensor, Tensor]:
     """tanh and sigmoid of the integers ``-GATE_MAX .. GATE_MAX``, as integers."""
     x = torch.arange(-GATE_MAX, GATE_MAX + 1, dtype=torch.float64) / UNIT
-    return tuple(torch.floor(GATE_MAX * part + 0.5) for part in (torch.tanh(x), torch.sigmoid(x)))  # type: ignore[return-value]
+    tanh, sigmoid = torch.tanh(x), torch.sigmoid(x)
+    return torch.floor(GATE_MAX * tanh + 0.5), torch.floor(GATE_MAX * sigmoid + 0.5)
 
 
 def gate(x: Tensor) -> Tensor:
