@@ -109,9 +109,11 @@ def compress_detailed(
         raise InputError("A lossless file has the size that it takes; leave out the target.")
     runtime = Runtime(device, threads)
     # What an exact codec gives back is saved again unchanged, hidden colours included.
-    picture = pixels.load(image, keep_metadata=not strip, fill=not scheme.supports_lossless)
-    if lossless and picture.inexact:
-        raise InputError(f"The picture cannot be kept losslessly: {picture.inexact}")
+    picture = pixels.load(
+        image, keep_metadata=not strip, replace_hidden=not scheme.supports_lossless
+    )
+    if lossless and picture.lossy_conversion:
+        raise InputError(f"The picture cannot be kept losslessly: {picture.lossy_conversion}")
     height, width = picture.rgb.shape[:2]
     container.check_size(width, height)
     limit = limit_of(target_size, target_bpp, width * height)

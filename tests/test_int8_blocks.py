@@ -138,7 +138,7 @@ def test_the_exported_form_of_a_last_layer_makes_halves() -> None:
     first, last = torch.arange(0, 20, 2), torch.arange(1, 20, 2)
     inputs = {"x": x.permute(0, 2, 3, 1), "first": first, "last": last, "gain": gain}
     form = Int8Matrix(layer, 1)
-    form.forward = form.halves  # type: ignore[method-assign]
+    form.forward = form.channel_groups  # type: ignore[method-assign]
     graph = export_role("out", form, inputs, ["one", "other"], {}, "half")
     feeds = {f"out/{name}": value.contiguous().numpy() for name, value in inputs.items()}
     one, other = run(graph, feeds)

@@ -200,14 +200,14 @@ def in_float32(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 class GainTable(nn.Module):
-    """One vector of ``channels`` numbers a quality rung, interpolated linearly between gain_levels.
+    """One vector of ``channels`` numbers a gain level, interpolated linearly in between.
 
-    The mixing weights, shape ``b r``, come with the input; the result is ``b c 1 1``.
+    The weights of the levels, shape ``b r``, come with the input; the result is ``b c 1 1``.
     """
 
-    def __init__(self, gain_levels: int, channels: int, fill: float | Tensor = 0.0) -> None:
+    def __init__(self, gain_levels: int, channels: int, initial: float | Tensor = 0.0) -> None:
         super().__init__()
-        self.table = nn.Parameter(torch.zeros(gain_levels, channels) + fill)
+        self.table = nn.Parameter(torch.zeros(gain_levels, channels) + initial)
 
     def forward(self, level_weights: Tensor) -> Tensor:
         return (level_weights @ self.table)[:, :, None, None]
@@ -217,7 +217,7 @@ class IntConv2d(nn.Module):
     """Convolution on integers: ``clip(floor((w * x + b(quality)) * 2**-shift + 1/2), lo, hi)``.
 
     ``x`` holds integers of at most ``input_max`` in absolute value. The bias is a table of
-    integers with a row per quality rung, mixed by integer weights that sum to ``2**mix_bits``.
+    integers with a row per gain level, summed with integer weights that sum to ``2**mix_bits``.
 
     Arguments:
         shift: the result is divided by ``2**shift``; the weights are stored times ``2**shift``.

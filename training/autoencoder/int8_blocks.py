@@ -21,7 +21,7 @@ __all__ = [
     "Int8Conv2d",
     "InvertedResidual",
     "calibrate",
-    "lean_blocks",
+    "inverted_residuals",
 ]
 
 INT8_STEPS, UINT8_STEPS = 127, 255  # steps from zero to the largest value of what layers see
@@ -197,6 +197,6 @@ def share(blocks: list[InvertedResidual]) -> None:
         activation_range[:count] = torch.stack([one[:count] for one in activation_ranges]).amax(0)
 
 
-def lean_blocks(channels: int, hidden: tuple[int, ...]) -> nn.Sequential:
+def inverted_residuals(channels: int, hidden: tuple[int, ...]) -> nn.Sequential:
     """A row of `InvertedResidual`, one for each width in `hidden`."""
     return nn.Sequential(*(InvertedResidual(channels, width) for width in hidden))

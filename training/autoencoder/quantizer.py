@@ -1,9 +1,9 @@
-"""Quantizer of the default codec under training: what becomes of them, and the bits they take.
+"""The default codec's quantizer under training: what becomes of residuals, and their bits.
 
 While the encoder trains, pixels see residuals rounded, and rates see them with uniform noise in
 place of rounding, whose slopes say which way to move. Once it stands still, what reads its files
-learns from the symbols that it writes: what is quiet is left out, and where a smaller symbol saves
-more bits than it costs in error it is chosen, as `codec.schemes.latents` does.
+learns from the symbols that it writes: what is skipped is left out, and where a smaller symbol
+saves more bits than it costs in error it is chosen, as `codec.schemes.autoencoder.segment` does.
 
 References:
     Ballé et al. 2017 (arXiv 1611.01704): uniform noise for rounding.
@@ -44,7 +44,7 @@ class Quantizer(nn.Module):
         self.thresholds: Tensor
 
     def forward(self, exact: Tensor, index: Tensor, encoder_trains: bool) -> tuple[Tensor, Tensor]:
-        """Quantizer as pixels see them, and the bits of each.
+        """Residuals as pixels see them, and the bits of each.
 
         Arguments:
             exact: residuals before rounding, of any shape; ``index``: their rows, of the same.
@@ -67,7 +67,7 @@ class Quantizer(nn.Module):
         return torch.where(coded, values, 0.0), bits
 
     def sizes(self, exact: Tensor, index: Tensor) -> Tensor:
-        """Absolute values of ``exact`` as the encoder rounds them, quiet or not."""
+        """Absolute values of ``exact`` as the encoder rounds them, skipped or not."""
         distance = exact.abs()
         size = torch.floor(distance + 0.5)
         return size - (distance < self._threshold(size, index)).float()

@@ -97,9 +97,7 @@ def read_model(path: Path) -> Autoencoder:
     model.load_state_dict(read_tensors(path, model), strict=False)
     for name, block in model.named_modules():
         part, _, rest = name.partition(".")
-        if isinstance(
-            block, InvertedResidual
-        ):  # stored in units of what its layers activation_range
+        if isinstance(block, InvertedResidual):  # stored in units of its activation ranges
             block.activation_range = torch.ones(
                 block.widen.in_channels + 2 * block.depthwise.in_channels
             )

@@ -62,7 +62,7 @@ class DenoiserTask(WeightsMixin):
         told = torch.where(way == 0, BLIND, torch.where(way == 1, level, guess))
         error = (self.model(noisy, told) - clean).square().mean((1, 2, 3))
         # The root, not the mean square nor its logarithm: every picture then has a gradient of
-        # one size. Under the logarithm the nearly clean ones take most of it (see LOG).
+        # one size. Under the logarithm the nearly clean ones take most of it (docs/training.md).
         return 50 * torch.sqrt(error + FLOOR).mean() + F.l1_loss(found, torch.log1p(level))
 
     def validate(self, tiles: list[np.ndarray]) -> Tensor:
