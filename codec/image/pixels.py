@@ -29,7 +29,7 @@ from .alpha import decode_alpha, encode_alpha, fill_hidden
 from .open import file_name, one_sentence, open_picture
 from .pillow_modes import raw_mode, to_planes
 
-__all__ = ["Picture", "decode_alpha", "encode_alpha", "load", "pad_to", "to_image"]
+__all__ = ["Picture", "decode_alpha", "encode_alpha", "load", "to_image"]
 
 Bytes = NDArray[np.uint8]
 
@@ -150,19 +150,6 @@ def to_image(
     if xmp:
         image.info["xmp"] = xmp
     return image
-
-
-def pad_to(planes: Bytes, multiple: int) -> Bytes:
-    """``(H, W)`` or ``(H, W, C)`` with its last row and column repeated to multiples of a number.
-
-    >>> pad_to(np.array([[1, 2, 3]], np.uint8), 2)
-    array([[1, 2, 3, 3],
-           [1, 2, 3, 3]], dtype=uint8)
-    """
-    bottom, right = (-side % multiple for side in planes.shape[:2])
-    if not bottom and not right:
-        return planes
-    return np.pad(planes, [(0, bottom), (0, right)] + [(0, 0)] * (planes.ndim - 2), mode="edge")
 
 
 # --- arrays and Pillow images to a Picture --------------------------------------------------------

@@ -83,9 +83,7 @@ def read_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
 
 def read_settings(encoder: ModelFile) -> dict[str, Any]:
     """The settings of a shipped network."""
-    network = old_names.settings(encoder.settings["network"])
-    network.setdefault("context_hidden", network["context"] * 3 // 2)  # files before it was named
-    return network
+    return old_names.settings(encoder.settings["network"])
 
 
 def read_model(path: Path) -> Autoencoder:

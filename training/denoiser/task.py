@@ -79,11 +79,11 @@ class DenoiserTask(WeightsMixin):
             cases.append((x, x))
             real, _, target = noise.mixture(x, np.random.default_rng(seed), generator, REAL)
             cases.append((real, target))
-            for place, (noisy, clean) in enumerate(cases):
+            for case, (noisy, clean) in enumerate(cases):
                 guess = torch.expm1(pool(self.model.estimator(noisy)).clamp(min=0))
                 for row, told in enumerate((torch.full_like(guess, BLIND), guess)):
-                    sums[row, place] += _psnr(self.model(noisy, told), clean)
-                if place == len(LEVELS) + 1:
+                    sums[row, case] += _psnr(self.model(noisy, told), clean)
+                if case == len(LEVELS) + 1:
                     sums[:, 5] += _psnr(noisy, clean)
             for level in ESTIMATED:
                 noisy = noise.add(x, float(level), generator)

@@ -149,10 +149,10 @@ def _draw(
     state = PriorState(codec.priors, [(numbers.shape[1], numbers.shape[2]) for numbers in draws])
     flat = np.zeros((levels, state.codes.shape[1]), np.int64)
     fixed = np.full(flat.shape, -1, np.int32)
-    for place, numbers in zip(state.places, draws, strict=True):
-        flat[:, place] = numbers.reshape(levels, -1)
+    for inside, numbers in zip(state.segment_positions, draws, strict=True):
+        flat[:, inside] = numbers.reshape(levels, -1)
         if kept is not None:
-            fixed[:, place] = kept.reshape(levels, -1)
+            fixed[:, inside] = kept.reshape(levels, -1)
     done, total = 0, levels * len(state.everywhere)
     for level in range(levels):
         for where, frequencies, _ in waves(state, level):
@@ -168,8 +168,8 @@ def _draw(
 def _pick(frequencies: NDArray[np.int64], numbers: NDArray[np.int64]) -> Codes:
     """The code in each row on whose stretch of ``0 .. TOTAL - 1`` the row's number falls."""
     ends = np.cumsum(frequencies, 1)
-    place = numbers * ends[:, -1] // TOTAL
-    return (ends <= place[:, None]).sum(1).astype(np.int32)
+    points = numbers * ends[:, -1] // TOTAL
+    return (ends <= points[:, None]).sum(1).astype(np.int32)
 
 
 def _temper(frequencies: NDArray[np.int64], temperature: float) -> NDArray[np.int64]:
