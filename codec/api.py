@@ -250,6 +250,12 @@ def decompress(
         FormatError: not a file of gencodec, or damaged where it was looked at.
         InputError: the region is not inside the picture.
         ModelError: the decoder that the file names is not here.
+
+    Example:
+        >>> import numpy as np
+        >>> data = compress(np.zeros((48, 64), np.uint8))
+        >>> decompress(data, region=(16, 8, 32, 24)).size
+        (32, 24)
     """
     raw = read_bytes(data)
     header = container.read_header(raw)
@@ -304,6 +310,14 @@ def verify(data: Data, *, model: PathLike | None = None) -> None:
     Raises:
         FormatError: not a file of gencodec, or damaged.
         ModelError: the decoder that the file names is not here.
+
+    Example:
+        >>> import numpy as np
+        >>> data = compress(np.zeros((48, 64), np.uint8))
+        >>> verify(data)
+        >>> verify(data[:-1])
+        Traceback (most recent call last):
+        gencodec.codec.errors.FormatError: ...
     """
     header, metadata, segments = container.read(read_bytes(data))
     scheme = by_wire_id(header.scheme)

@@ -110,6 +110,12 @@ def denoise(
     Raises:
         InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument.
         ModelError, DeviceError: the model or the device is unavailable.
+
+    Example:
+        >>> noisy = np.random.default_rng(1).normal(0.5, 0.1, (48, 64)).astype(np.float32)
+        >>> denoised = denoise(noisy)
+        >>> denoised.shape, denoised.dtype, bool(denoised.std() < noisy.std() / 2)
+        ((48, 64), dtype('float32'), True)
     """
     # The level is not returned, so it is estimated only for a network that wants to be told.
     return _denoise(image, sigma, strength, device, threads, model, estimated=False).image

@@ -50,6 +50,11 @@ def bd_rate(
 
     Raises:
         InputError: too few points, two of one quality, rates not positive, or no common range.
+
+    Example:
+        >>> psnr = [30, 33, 36]
+        >>> round(bd_rate([0.4, 0.8, 1.6], psnr, [0.3, 0.6, 1.2], psnr).percent, 6)
+        -25.0
     """
     anchor = _Curve(anchor_bpp, anchor_psnr, "anchor")
     test = _Curve(test_bpp, test_psnr, "test")

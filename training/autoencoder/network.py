@@ -209,11 +209,11 @@ class ContextIndex(nn.Module):
 
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
-        (_, given, n), r = c.index, c.gain_levels
+        (_, features, n), r = c.index, c.gain_levels
         self.a = IntConv2d(c.y, n, 1, gain_levels=r, input_max=R_MAX, shift=6, gain=10.0)
         self.b = IntConv2d(n, n, 3, gain_levels=r, input_max=127, gain=1.4)
         self.out = IntConv2d(
-            n + given, c.y, 1, gain_levels=r, input_max=127, clip=(0, ROWS - 1), gain=0.15
+            n + features, c.y, 1, gain_levels=r, input_max=127, clip=(0, ROWS - 1), gain=0.15
         )
 
     def forward(self, magnitude: Tensor, features: Tensor, level_weights: Tensor) -> Tensor:

@@ -129,6 +129,6 @@ def score(white: list[float], clean: float, real: float) -> float:
     return total / (10 * float(np.log10(2)))
 
 
-def _psnr(shown: Tensor, clean: Tensor) -> float:
-    shown = torch.floor(shown.clamp(0, 1) * 255 + 0.5) / 255
-    return float(-10 * torch.log10((shown - clean).square().mean().clamp(min=1e-7)))
+def _psnr(denoised: Tensor, clean: Tensor) -> float:
+    denoised = torch.floor(denoised.clamp(0, 1) * 255 + 0.5) / 255
+    return float(-10 * torch.log10((denoised - clean).square().mean().clamp(min=1e-7)))
