@@ -94,7 +94,7 @@ def test_metadata_is_carried_or_stripped(cat: Image.Image) -> None:
     about = gencodec.info(data)
     assert about.icc == len(profile)
     assert about.exif > 0
-    stripped = gencodec.compress(io.BytesIO(buffer.getvalue()), strip=True)  # type: ignore[call-arg]
+    stripped = gencodec.compress(io.BytesIO(buffer.getvalue()), strip=True)
     assert "icc_profile" not in gencodec.decompress(stripped).info
     assert not gencodec.decompress(stripped).getexif()
     assert len(stripped) < len(data) - len(profile)
@@ -177,7 +177,7 @@ def test_wrong_arguments_are_named(cat: Image.Image, tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="threads"):
         gencodec.compress(cat, threads=0)
     with pytest.raises(ModelError, match=r"absent\.onnx"):
-        gencodec.compress(cat, model=tmp_path / "absent.onnx")  # type: ignore[call-arg]
+        gencodec.compress(cat, model=tmp_path / "absent.onnx")
 
 
 def test_another_models_file_is_refused_before_decoding(cat: Image.Image) -> None:

@@ -1,8 +1,10 @@
 """The public functions say what they take and give, to people and to type checkers."""
 
 import inspect
+import re
 import typing
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -95,3 +97,9 @@ def test_compress_says_what_it_takes() -> None:
     assert list(ours.parameters.items()) == list(source.parameters.items())
     assert ours.return_annotation is bytes
     assert api.compress.__doc__ and "Arguments:" in api.compress.__doc__
+
+
+@pytest.mark.parametrize("folder", ["codec", "cli", "training"])
+def test_nothing_is_hidden_from_the_type_checker(root: Path, folder: str) -> None:
+    for path in (root / folder).rglob("*.py"):
+        assert not re.search(r"#\s*(type|pyright):", path.read_text("utf-8")), path

@@ -163,7 +163,7 @@ def _from_array(array: NDArray[np.generic], replace_hidden: bool) -> Picture:
             f"An array of shape ({shape}) and type {array.dtype} is not a picture; give {WANTED}."
         )
     check_size(array.shape[1], array.shape[0])
-    return _picture(np.asarray(array), None, [], replace_hidden)
+    return _picture(np.asarray(array, np.uint8), None, [], replace_hidden)
 
 
 def _from_pillow(image: Image.Image, keep_metadata: bool, replace_hidden: bool) -> Picture:
