@@ -8,8 +8,8 @@ before::
                                                              --> 1x1 --> 1x1 --> logits
 
 Every value is an integer held in float32, as in `layers.IntConv2d`; the gate's tanh and sigmoid
-are look-up tables in the runtime, which ``codec/schemes/pixelcnn.py`` is. The masks let a position
-see offsets with ``dx + 2 dy < 0`` (and, after the first layer, itself), so that all positions of
+are look-up tables in the runtime (`codec.schemes.vqvae.prior`). The masks let a position see
+offsets with ``dx + 2 dy < 0`` (and, after the first layer, itself), so that all positions of
 equal ``x + 2 y`` can be decoded together.
 
 References:
