@@ -34,7 +34,7 @@ def command(family: str, data: Path, out: Path | None, model: str | None, as_jso
     each of its subfolders, and real noise where there are pairs NAME_real and NAME_mean.
 
     All writes the results of every family, a comparison with other codecs, and for the pictures of
-    Kodak a chart among published curves; it takes minutes and needs the extra 'compare'.
+    Kodak a plot among published curves; it takes minutes and needs the extra 'compare'.
     """
     if out is not None and family != "all":
         raise click.UsageError("--out goes with 'all'.")

@@ -38,7 +38,7 @@ def found(picture: np.ndarray) -> results.Comparison:
     )
 
 
-def all_rivals(grey: bool = False) -> list[reference_codecs.ReferenceCodec]:
+def every_reference_codec(grey: bool = False) -> list[reference_codecs.ReferenceCodec]:
     return reference_codecs.available_codecs(reference_codecs.REFERENCE_CODECS, grey)[0]
 
 
@@ -48,7 +48,7 @@ def all_rivals(grey: bool = False) -> list[reference_codecs.ReferenceCodec]:
 @pytest.mark.parametrize("grey", [False, True])
 def test_a_size_is_that_of_a_whole_file(picture: np.ndarray, grey: bool, tmp_path: Path) -> None:
     pixels = picture[..., 0] if grey else picture
-    for reference in all_rivals(grey):
+    for reference in every_reference_codec(grey):
         setting = reference.quality_grid[3]
         sample = search.Trials(reference, pixels).sample(setting)
         path = tmp_path / reference.name
@@ -83,13 +83,13 @@ def test_metadata_is_left_out_of_all(picture: np.ndarray) -> None:
 
 def test_the_subsampling_is_named_and_is_that_of_the_file() -> None:
     pixels = noise(64, 64, 3)
-    for reference in all_rivals():
+    for reference in every_reference_codec():
         data = reference.encode(pixels, reference.quality_grid[2])
         name, sampling = reference.label.rsplit(" ", 1)
         assert sampling == {"JPEG": jpeg, "WebP": webp, "AVIF": avif, "JPEG 2000": jp2}.get(
             name, lambda _: "4:4:4"
         )(data)
-    labels = [reference.label for reference in all_rivals()]
+    labels = [reference.label for reference in every_reference_codec()]
     assert {"AVIF 4:4:4", "AVIF 4:2:0"} < set(labels)
     assert len(set(labels)) == len(labels)
 
@@ -118,9 +118,9 @@ def jp2(data: bytes) -> str:
 
 
 def test_a_grey_picture_costs_no_colour() -> None:
-    labels = [reference.label for reference in all_rivals(grey=True)]
+    labels = [reference.label for reference in every_reference_codec(grey=True)]
     assert "AVIF grey" in labels and len(set(labels)) == len(reference_codecs.REFERENCE_CODECS)
-    for reference in all_rivals(grey=True):
+    for reference in every_reference_codec(grey=True):
         data = reference.encode(noise(48, 48), reference.quality_grid[2])
         if reference.name == "avif":
             assert avif(data) == "grey"
@@ -131,7 +131,7 @@ def test_a_grey_picture_costs_no_colour() -> None:
 
 def test_no_size_without_the_quality(found: results.Comparison, picture: np.ndarray) -> None:
     (report,) = found.pictures
-    by_label = {reference.label: reference for reference in all_rivals()}
+    by_label = {reference.label: reference for reference in every_reference_codec()}
     reached = set()
     for row in report.rows:
         assert {match.label for match in row.matches} == set(by_label)

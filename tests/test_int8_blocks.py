@@ -78,7 +78,7 @@ def test_rounding_passes_gradients_on() -> None:
 
 
 @torch.no_grad()
-def test_a_checkpoint_keeps_the_reach_and_weights_do_not() -> None:
+def test_a_checkpoint_keeps_the_activation_range_and_weights_do_not() -> None:
     made, x = calibrated(), uneven()
     again = block()
     again.load_state_dict(made.state_dict())
@@ -128,8 +128,8 @@ def test_channels_in_front_of_a_shuffle_are_ordered_by_pixel() -> None:
 
 
 @torch.no_grad()
-def test_the_exported_form_of_a_last_layer_makes_halves() -> None:
-    """As the layer computes them in training, half of the outputs at either places, gained."""
+def test_the_exported_form_of_a_last_layer_splits_channel_groups() -> None:
+    """As the layer computes them in training, each half of the outputs at positions of its own."""
     torch.manual_seed(0)
     layer = Int8Conv2d(12, 10).eval()
     x, gain = torch.rand(1, 12, 4, 5) - 0.5, torch.rand(10) + 0.5
@@ -138,7 +138,7 @@ def test_the_exported_form_of_a_last_layer_makes_halves() -> None:
     first, last = torch.arange(0, 20, 2), torch.arange(1, 20, 2)
     inputs = {"x": x.permute(0, 2, 3, 1), "first": first, "last": last, "gain": gain}
     form = Int8Matrix(layer, 1)
-    form.forward = form.halves  # type: ignore[method-assign]
+    form.forward = form.channel_groups  # type: ignore[method-assign]
     graph = export_role(Role("out", form, inputs, ("one", "other"), {}))
     feeds = {f"out/{name}": value.contiguous().numpy() for name, value in inputs.items()}
     one, other = run(graph, feeds)

@@ -56,7 +56,7 @@ class FrozenIntConv2d(nn.Module):
         rows = rows.reshape(h, w, 2, 2 * count).transpose(1, 2).reshape(4 * h * w, count)
         return rows.T.reshape(1, count, 2 * h, 2 * w)
 
-    def halves(
+    def channel_groups(
         self, x: Tensor, level_weights: Tensor, first: Tensor, last: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Half of the channels at positions ``first``, the others at ``last``, as bytes.
@@ -68,7 +68,7 @@ class FrozenIntConv2d(nn.Module):
         if 2 * self.largest >= MAX_EXACT_INT:  # a digit more than elsewhere
             raise InputError("The last integer layer's sums are too large; make it narrower.")
         # Half a unit more, and no sum is halfway between two integers: however an operator rounds
-        # such, the result is the integer that it is elsewhere, where halves go up.
+        # such, the result is the integer that it is elsewhere, where halves round up.
         offset = (self.offset(level_weights) + self.unit / 2).T
         weight, rows = self.matrix(), x.flatten(2)[0].T
         half = len(weight) // 2

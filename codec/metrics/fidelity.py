@@ -5,7 +5,6 @@ Reference:
 """
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +88,7 @@ def bpp(num_bytes: int, width: int, height: int) -> float:
     return 8 * num_bytes / (width * height)
 
 
-def _check_pair(a: Any, b: Any) -> None:
+def _check_pair(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> None:
     for array in (a, b):
         if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
             kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
@@ -98,8 +97,8 @@ def _check_pair(a: Any, b: Any) -> None:
         raise InputError(f"Pictures of shapes {a.shape} and {b.shape} cannot be compared.")
 
 
-def _ms_ssim_plane(a: NDArray[Any], b: NDArray[Any]) -> float:
-    a, b = a.astype(np.float64), b.astype(np.float64)
+def _ms_ssim_plane(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+    a, b = first.astype(np.float64), second.astype(np.float64)
     product = 1.0
     for scale, weight in enumerate(SCALE_WEIGHTS):
         similarity, contrast = _ssim(a, b)
@@ -126,8 +125,9 @@ def _blur(plane: Floats) -> Floats:
     window = np.exp(-((np.arange(WINDOW) - WINDOW // 2) ** 2) / (2 * SIGMA**2))
     window /= window.sum()
     height, width = (side - WINDOW + 1 for side in plane.shape)
-    down = sum(w * plane[i : i + height] for i, w in enumerate(window))
-    return sum(w * down[:, i : i + width] for i, w in enumerate(window))  # pyright: ignore
+    zero: Floats = np.zeros(())
+    down = sum((w * plane[i : i + height] for i, w in enumerate(window)), zero)
+    return sum((w * down[:, i : i + width] for i, w in enumerate(window)), zero)
 
 
 def _halve(plane: Floats) -> Floats:
