@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import json
 import struct
 import sys
 from pathlib import Path
@@ -16,7 +15,6 @@ import gencodec
 from gencodec.codec import metrics
 from gencodec.codec.comparison import compare, inputs, reference_codecs, results, search
 from gencodec.codec.comparison import text as tables
-from gencodec.training import evaluate
 from helpers.pictures import noise
 
 # A tiny model of its own: nothing here depends on how good the shipped one is.
@@ -178,7 +176,8 @@ def test_odd_pictures_have_rows(pixels: np.ndarray, grey: bool) -> None:
     assert len(report.rows) == len(compare.TABLE)
     assert {match.measure for row in report.rows for match in row.matches} == {"psnr"}
     assert any("MS-SSIM is left out" in note for note in report.notes)
-    assert {rate.measure for rate in report.rates} == {"psnr"}
+    measures = {"psnr"} if min(pixels.shape[:2]) < 8 else {"psnr", "ssimulacra2"}
+    assert {rate.measure for rate in report.rates} == measures
     assert all((rate.percent is None) == bool(rate.reason) for rate in report.rates)
     assert ("Transparent" in " ".join(report.notes)) == (pixels.shape[-1] == 4)
     for table in (*tables.row_tables(report), *tables.rate_tables(found)):
@@ -239,16 +238,6 @@ def test_curves_that_never_meet_have_a_reason() -> None:
     assert rate.percent is None and "in common" in rate.reason
 
 
-@pytest.mark.parametrize(
-    ("codec", "percent"),
-    [("HEVC (HM)", -60.1), ("VVC (VTM)", -67.6), ("BPG 4:4:4", -58.9), ("mbt2018-mean", -58.0)],
-)
-def test_published_curves_have_their_known_rates(codec: str, percent: float) -> None:
-    curves = {curve.label: curve for curve in evaluate.published()}
-    found = results.rate(curves[codec], curves["JPEG"], "psnr")
-    assert found.percent == pytest.approx(percent, abs=0.3)
-
-
 # ---- what is not there, and what is wrong --------------------------------------------------------
 
 
@@ -299,24 +288,3 @@ def test_names_are_short_and_unlike() -> None:
         "picture 4",
         "dog.jpg (2)",
     ]
-
-
-# ---- all results -------------------------------------------------------------------------------
-
-
-def test_evaluate_all_writes_every_result(
-    picture: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "data").mkdir()
-    Image.fromarray(picture).save(tmp_path / "data" / "a.png")
-    monkeypatch.setattr(evaluate, "_is_kodak", lambda pictures: True)
-    monkeypatch.setattr(evaluate, "JPEG_QUALITIES", (1, 5, 20))  # as poor as the tiny model, whose
-    monkeypatch.setattr(evaluate, "QUALITIES", (0, 10, 20))  # quality rises no further
-    (result,) = evaluate.run_all(tmp_path / "data", tmp_path / "out", MODEL)
-    names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"autoencoder.json", "compare.json", "kodak.svg"}
-    assert json.loads((tmp_path / "out" / "autoencoder.json").read_text()) == result
-    comparison = json.loads((tmp_path / "out" / "compare.json").read_text())
-    for found in (result, comparison):
-        assert {"versions", "machine", "date"} <= set(found)
-    assert {"JPEG 4:2:0", "AVIF 4:4:4"} < {curve["label"] for curve in comparison["curves"]}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 
-__all__ = ["MS_SSIM_MIN_SIDE", "bpp", "ms_ssim", "ms_ssim_db", "mse", "psnr"]
+__all__ = ["MS_SSIM_MIN_SIDE", "bpp", "ms_ssim", "ms_ssim_db", "mse", "psnr", "psnr_of_mse"]
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +42,15 @@ def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     Raises:
         InputError: as `mse`.
     """
-    error = mse(a, b)
+    return psnr_of_mse(mse(a, b))
+
+
+def psnr_of_mse(error: float) -> float:
+    """PSNR in dB of a mean squared error in levels of 0..255; infinite where it is 0.
+
+    >>> round(psnr_of_mse(25.0), 2)
+    34.15
+    """
     return 10 * math.log10(255**2 / error) if error else math.inf
 
 
