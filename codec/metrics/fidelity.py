@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from .blur import blur
 
 __all__ = ["MS_SSIM_MIN_SIDE", "bpp", "ms_ssim", "ms_ssim_db", "mse", "psnr", "psnr_of_mse"]
 
@@ -120,22 +121,21 @@ def _ms_ssim_plane(a: NDArray[Any], b: NDArray[Any]) -> float:
 
 def _ssim(a: Floats, b: Floats) -> tuple[float, float]:
     """Mean SSIM and mean of its contrast-structure term."""
-    mean_a, mean_b = _blur(a), _blur(b)
-    var_a = _blur(a * a) - mean_a**2
-    var_b = _blur(b * b) - mean_b**2
-    covariance = _blur(a * b) - mean_a * mean_b
+    mean_a, mean_b = blur(a, GAUSSIAN), blur(b, GAUSSIAN)
+    var_a = blur(a * a, GAUSSIAN) - mean_a**2
+    var_b = blur(b * b, GAUSSIAN) - mean_b**2
+    covariance = blur(a * b, GAUSSIAN) - mean_a * mean_b
     contrast = (2 * covariance + C2) / (var_a + var_b + C2)
     luminance = (2 * mean_a * mean_b + C1) / (mean_a**2 + mean_b**2 + C1)
     return float(np.mean(luminance * contrast)), float(np.mean(contrast))
 
 
-def _blur(plane: Floats) -> Floats:
-    """Gaussian window down and across, where it fits."""
+def _window() -> Floats:
     window = np.exp(-((np.arange(WINDOW) - WINDOW // 2) ** 2) / (2 * SIGMA**2))
-    window /= window.sum()
-    height, width = (side - WINDOW + 1 for side in plane.shape)
-    down = sum(w * plane[i : i + height] for i, w in enumerate(window))
-    return sum(w * down[:, i : i + width] for i, w in enumerate(window))  # pyright: ignore
+    return window / window.sum()
+
+
+GAUSSIAN = _window()
 
 
 def _halve(plane: Floats) -> Floats:
