@@ -13,7 +13,7 @@ from PIL import Image, JpegImagePlugin, features
 
 import gencodec
 from gencodec.codec import metrics
-from gencodec.codec.comparison import compare, inputs, reference_codecs, results, search
+from gencodec.codec.comparison import compare, inputs, quality, reference_codecs, results, search
 from gencodec.codec.comparison import text as tables
 from helpers.pictures import noise
 
@@ -184,6 +184,33 @@ def test_odd_pictures_have_rows(pixels: np.ndarray, grey: bool) -> None:
         assert all(len(row) == len(table.header) for row in table.rows)
 
 
+def test_every_measure_of_quality_is_a_field_of_a_point() -> None:
+    fields = {field.name for field in dataclasses.fields(results.Point)}
+    assert fields == {"setting", "bytes", "bpp"} | quality.QUALITY.keys()
+
+
+def test_ssimulacra2_stands_beside_the_others(
+    found: results.Comparison, picture: np.ndarray
+) -> None:
+    (report,) = found.pictures
+    (table, *_) = tables.row_tables(report)
+    (line,) = [row for row in table.rows if row[0] == "SSIMULACRA2"]
+    for row, cell in zip(report.rows, line[1:], strict=True):
+        data = gencodec.compress(picture, quality=row.quality, model=MODEL)
+        score = metrics.ssimulacra2(picture, np.asarray(gencodec.decompress(data, model=MODEL)))
+        assert row.point.ssimulacra2 == score and cell == f"{score:.1f}"
+    points = [point for curve in found.curves for point in curve.points]
+    assert all(point.ssimulacra2 is not None for point in points)
+    assert "at equal SSIMULACRA2" in tables.rate_tables(found)[0].header
+
+
+def test_a_grey_picture_has_a_score() -> None:
+    grey = noise(24, 33)
+    coloured = np.stack([grey] * 3, -1)
+    measure = quality.QUALITY["ssimulacra2"].measure
+    assert measure(grey, grey // 2) == metrics.ssimulacra2(coloured, coloured // 2)
+
+
 def test_transparency_is_laid_on_white() -> None:
     pixels = np.zeros((8, 8, 4), np.uint8)
     pixels[4:, :, 3] = 255
@@ -199,14 +226,15 @@ def test_the_same_picture_twice(tmp_path: Path) -> None:
     assert [first.name, second.name] == ["a.png", "a.png (2)"]
     assert first.curves == second.curves
     assert "same pixels as a.png" in second.notes[-1]
-    assert [rate.pictures for rate in found.rates] == [2, 2]
+    assert [rate.pictures for rate in found.rates] == [2] * 4  # two codecs, two measures
 
 
 def test_means_are_over_the_pictures_a_codec_can_hold() -> None:
     wide = noise(1, 16384, 3)[:, :, :] // 64
     found = gencodec.compare([wide, noise(20, 20, 3)], against=["jpeg", "webp"], model=MODEL)
     assert any("WebP 4:2:0 cannot hold this picture" in note for note in found.pictures[0].notes)
-    assert {rate.against: rate.pictures for rate in found.rates} == {
+    rates = [rate for rate in found.rates if rate.measure == "psnr"]
+    assert {rate.against: rate.pictures for rate in rates} == {
         "JPEG 4:2:0": 2,
         "WebP 4:2:0": 1,
     }
@@ -227,6 +255,24 @@ def test_means() -> None:
     (rate,) = results.mean_rates(reports)
     assert rate.percent == pytest.approx(-50)
     assert (rate.lo, rate.hi, rate.pictures) == (23.0, 29.0, 2)
+
+
+def test_the_mean_of_pictures_is_of_those_that_have_a_rate() -> None:
+    def report(percent: float | None, lo: float | None) -> results.Report:
+        rates = (results.Rate("ours", "theirs", "psnr", percent, lo, lo and lo + 10),)
+        return results.Report("", 9, 9, False, (), (), (), rates)
+
+    reports = [report(-10.0, 20.0), report(None, None), report(-30.0, 24.0)]
+    (rate,) = results.average_rates(reports)
+    assert (rate.percent, rate.lo, rate.hi, rate.pictures) == (-20, 22, 32, 2)
+    (none,) = results.average_rates(reports[1:2])
+    assert none.percent is None and none.pictures == 0 and none.reason
+
+
+def test_one_flavour_of_a_codec_by_its_label() -> None:
+    (avif,), notes = reference_codecs.available_codecs(["AVIF 4:4:4"])
+    assert avif.label == "AVIF 4:4:4" and notes == []
+    assert "libavif" in reference_codecs.versions(["AVIF 4:4:4"])
 
 
 def test_curves_that_never_meet_have_a_reason() -> None:

@@ -158,7 +158,8 @@ def _each_picture(
                 cells.append(f"{percent(rate.percent)} ({rate.lo:.0f}-{rate.hi:.0f})")
         lines.append((report.name, *cells))
     means = {r.against: r for r in comparison.averages if (r.label, r.measure) == (label, measure)}
-    lines.append(("mean", *(percent(means[other].percent) for other in against)))
+    cells = [percent(means[other].percent) if other in means else "" for other in against]
+    lines.append(("mean", *cells))
     quality = QUALITY[measure]
     scale = "the dB over which" if quality.unit else "over which of it"
     title = f"Of each picture, at equal {quality.title} (and {scale})"
