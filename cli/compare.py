@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ..codec.comparison.compare import Comparer
     from ..codec.comparison.inputs import CompareInput
     from ..codec.comparison.results import Comparison, Report
-    from ..codec.comparison.text import Table
 
 __all__ = ["command"]
 
@@ -153,9 +152,9 @@ def _print(comparison: "Comparison") -> None:
 
     for report in comparison.pictures:
         for table in row_tables(report):
-            _print_table(table)
+            console.print_titled(table)
     for table in rate_tables(comparison):
-        _print_table(table)
+        console.print_titled(table)
     many = len(comparison.pictures) > 1
     for note in comparison.notes:
         click.echo(f"Note: {note}")
@@ -163,19 +162,6 @@ def _print(comparison: "Comparison") -> None:
         for note in report.notes:
             click.echo(f"Note: {report.name}: {note}" if many else f"Note: {note}")
     click.echo(", ".join(f"{name} {version}" for name, version in comparison.versions.items()))
-
-
-def _print_table(table: "Table") -> None:
-    rows = [table.header, *table.rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    click.echo(table.title)
-    console.print_table(
-        [
-            [f"  {cells[0]}", *(c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))]
-            for cells in rows
-        ]
-    )
-    click.echo(f"  {table.foot}\n" if table.foot else "")
 
 
 def _finite(value: Any) -> Any:

@@ -83,6 +83,22 @@ def test_nothing_comes_from_elsewhere(photo_page: str) -> None:
     assert svg and b"<svg" in base64.b64decode(svg.partition(",")[2])
 
 
+def test_ssimulacra2_is_on_the_page(photo_page: str) -> None:
+    assert "at equal SSIMULACRA2" in Reader(photo_page).text
+    for scene in viewer_data(photo_page)["scenes"]:
+        captions = {layer["name"]: layer["caption"] for layer in scene["layers"]}
+        for name in ("gencodec autoencoder", "JPEG 4:2:0, same size"):
+            assert "SSIMULACRA2 " in captions[name]
+
+
+def test_the_chart_has_a_panel_for_each_measure(photo_page: str) -> None:
+    svg = next(a["src"] for t, a in Reader(photo_page).tags if t == "img" and "class" in a)
+    assert svg
+    chart = base64.b64decode(svg.partition(",")[2])
+    # 100 rows are too few for MS-SSIM; matplotlib writes each text as a comment too.
+    assert b"<!-- SSIMULACRA2 -->" in chart and b"<!-- MS-SSIM" not in chart
+
+
 def test_marks_are_all_filled_in(photo_page: str) -> None:
     assert not re.findall(r"<!--\w+-->", photo_page)
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from .blur import blur
 
 __all__ = ["ssimulacra2"]
 
@@ -180,14 +181,7 @@ def _xyb(light: Floats) -> Floats:
 
 def _blur(plane: Floats) -> Floats:
     """Blurs a plane ``(h, w)`` by `KERNEL` both ways, with zeros beyond its borders."""
-    for _ in range(2):
-        padded = np.pad(plane, ((RADIUS, RADIUS), (0, 0)))
-        out = KERNEL[RADIUS] * plane
-        for k in range(1, RADIUS + 1):  # the kernel is symmetric
-            near = padded[RADIUS - k : RADIUS - k + len(plane)]
-            out += KERNEL[RADIUS + k] * (near + padded[RADIUS + k : RADIUS + k + len(plane)])
-        plane = np.ascontiguousarray(out.T)
-    return plane
+    return blur(np.pad(plane, RADIUS), KERNEL)
 
 
 def _kernel() -> tuple[int, Floats]:

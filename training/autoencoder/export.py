@@ -132,7 +132,7 @@ def _decoder_roles(model: Autoencoder, rescaled: Autoencoder) -> list[Role]:
     """Of ``model`` what decides tables, of ``rescaled`` what decides values only."""
     c, level_weights = model.config, _level_weights(model)
     y, z = torch.zeros(1, c.y, 8, 12), torch.zeros(1, c.z, 2, 3)
-    # Of a half of y, and which positions it has: see codec.schemes.halves.
+    # Of a group of y's channels, and which positions it has: see `Checkerboard`.
     both = checkerboard(c.y, 8, 12)
     halves = [torch.zeros(c.y // 2, 48) for _ in range(2)]  # one tensor twice would be one input
     features, exact_features = torch.zeros(1, 8, 12, c.mean), torch.zeros(1, c.index[1], 8, 12)
