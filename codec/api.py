@@ -3,6 +3,7 @@
 These are the functions that other programs embed; the command line is written on top of them.
 """
 
+import functools
 import inspect
 import operator
 from collections.abc import Callable
@@ -79,15 +80,22 @@ def compress_detailed(
     lossless: bool = False,
     device: str = "auto",
     threads: int | None = None,
+    tune: str | None = None,
     *,
     strip: bool = False,
     model: PathLike | None = None,
     denoise: bool = False,
     target_size: int | None = None,
     target_bpp: float | None = None,
-    tune: str | None = None,
 ) -> CompressResult:
-    """Like `compress`, and tells what was done."""
+    """Like `compress`, with its arguments, and tells what was done.
+
+    Example:
+        >>> import numpy as np
+        >>> result = compress_detailed(np.zeros((48, 64, 3), np.uint8), quality=30)
+        >>> result.codec, result.width, result.height, len(result.data) < 100
+        ('autoencoder', 64, 48, True)
+    """
     scheme = by_name(codec or ("flow" if lossless else "autoencoder"))
     if isinstance(quality, bool) or not isinstance(quality, int | float) or not 0 <= quality <= 100:
         raise InputError(f"quality must be a number from 0 to 100, not {quality!r}.")
@@ -101,9 +109,11 @@ def compress_detailed(
         raise InputError("A lossless file has the size that it takes; leave out the target.")
     runtime = Runtime(device, threads)
     # What an exact codec gives back is saved again unchanged, hidden colours included.
-    picture = pixels.load(image, keep_metadata=not strip, fill=not scheme.supports_lossless)
-    if lossless and picture.inexact:
-        raise InputError(f"The picture cannot be kept losslessly: {picture.inexact}")
+    picture = pixels.load(
+        image, keep_metadata=not strip, replace_hidden=not scheme.supports_lossless
+    )
+    if lossless and picture.lossy_conversion:
+        raise InputError(f"The picture cannot be kept losslessly: {picture.lossy_conversion}")
     height, width = picture.rgb.shape[:2]
     container.check_size(width, height)
     limit = limit_of(target_size, target_bpp, width * height)
@@ -163,22 +173,29 @@ def _metadata(picture: pixels.Picture) -> list[container.Chunk]:
     return chunks
 
 
-def _parameters_of(
+def _result_of(
     source: Callable[P, CompressResult],
-) -> Callable[[Callable[..., bytes]], Callable[P, bytes]]:
-    """Gives a function the parameters of another, so that they are written once."""
+) -> Callable[[Callable[[CompressResult], bytes]], Callable[P, bytes]]:
+    """Makes a function of a result one of what the result is made from.
 
-    def decorate(function: Callable[..., bytes]) -> Callable[P, bytes]:
+    It has the parameters of ``source``, which are so written once.
+    """
+
+    def decorate(function: Callable[[CompressResult], bytes]) -> Callable[P, bytes]:
+        @functools.wraps(function)
+        def composed(*arguments: P.args, **options: P.kwargs) -> bytes:
+            return function(source(*arguments, **options))
+
         signature = inspect.signature(source).replace(return_annotation=bytes)
-        setattr(function, "__signature__", signature)  # noqa: B010 -- no attribute for pyright
-        function.__annotations__ = {**source.__annotations__, "return": bytes}
-        return function
+        composed.__dict__["__signature__"] = signature
+        composed.__annotations__ = {**source.__annotations__, "return": bytes}
+        return composed
 
     return decorate
 
 
-@_parameters_of(compress_detailed)
-def compress(*arguments, **options) -> bytes:
+@_result_of(compress_detailed)
+def compress(result: CompressResult) -> bytes:
     """Compresses a picture to the bytes of a ``.gnc`` file.
 
     Arguments:
@@ -189,13 +206,13 @@ def compress(*arguments, **options) -> bytes:
         lossless: keep every bit, whatever the quality; flow alone can.
         device: "auto", "cpu" or "cuda".
         threads: of the CPU; None for all cores.
+        tune: "psnr" (None is the same) or "visual": the measure in which the picture is to be
+            good for its bytes; of the shipped codecs autoencoder alone has the choice.
         strip: leave out ICC profile, EXIF and XMP.
         model: a model file to use instead of the shipped one.
         denoise: take the noise out first, as the function `denoise` does; it costs many bits.
         target_size, target_bpp: bytes of the whole file, or bits per pixel: the largest quality
             that fits is searched for, and ``quality`` is not looked at. At most one of them.
-        tune: "psnr" (None is the same) or "visual": the measure in which the picture is to be
-            good for its bytes; of the shipped codecs autoencoder alone has the choice.
 
     Raises:
         InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument,
@@ -208,7 +225,7 @@ def compress(*arguments, **options) -> bytes:
         >>> decompress(data).size
         (64, 48)
     """
-    return compress_detailed(*arguments, **options).data
+    return result.data
 
 
 def decompress(
@@ -233,6 +250,12 @@ def decompress(
         FormatError: not a file of gencodec, or damaged where it was looked at.
         InputError: the region is not inside the picture.
         ModelError: the decoder that the file names is not here.
+
+    Example:
+        >>> import numpy as np
+        >>> data = compress(np.zeros((48, 64), np.uint8))
+        >>> decompress(data, region=(16, 8, 32, 24)).size
+        (32, 24)
     """
     raw = read_bytes(data)
     header = container.read_header(raw)
@@ -287,6 +310,14 @@ def verify(data: Data, *, model: PathLike | None = None) -> None:
     Raises:
         FormatError: not a file of gencodec, or damaged.
         ModelError: the decoder that the file names is not here.
+
+    Example:
+        >>> import numpy as np
+        >>> data = compress(np.zeros((48, 64), np.uint8))
+        >>> verify(data)
+        >>> verify(data[:-1])
+        Traceback (most recent call last):
+        gencodec.codec.errors.FormatError: ...
     """
     header, metadata, segments = container.read(read_bytes(data))
     scheme = by_wire_id(header.scheme)
