@@ -134,9 +134,10 @@ def test_published_curves_have_their_known_rates(codec: str, percent: float) -> 
 def test_butteraugli_is_that_of_libjxl() -> None:
     ramp = np.tile(np.arange(96, dtype=np.uint8) * 2, (64, 1))
     picture = np.stack([ramp, ramp[:, ::-1], ramp], -1)
+    coarse = picture & np.uint8(0xF0)
     assert butteraugli.butteraugli(picture, picture) == 0
-    assert butteraugli.butteraugli(picture, picture // 16 * 16) == pytest.approx(12.222, abs=1e-3)
-    assert butteraugli.butteraugli(ramp, ramp // 16 * 16) > 0
+    assert butteraugli.butteraugli(picture, coarse) == pytest.approx(12.222, abs=1e-3)
+    assert butteraugli.butteraugli(ramp, coarse[..., 0]) > 0
 
 
 @needs_libjxl
