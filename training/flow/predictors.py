@@ -50,9 +50,14 @@ class Head(nn.Module):
 
     def __init__(self, cin: int, gain_levels: int, row: float) -> None:
         super().__init__()
-        big = {"gain_levels": gain_levels, "input_max": ACTIVATION_MAX}
-        self.mean = IntConv2d(cin, 1, 1, clip=(-8192, 8192), gain=0.0, **big)
-        self.row = IntConv2d(cin, 1, 1, clip=(0, 1023), gain=0.2, **big)
+
+        def output(clip: tuple[int, int], gain: float) -> IntConv2d:
+            most = ACTIVATION_MAX
+            return IntConv2d(
+                cin, 1, 1, gain_levels=gain_levels, input_max=most, clip=clip, gain=gain
+            )
+
+        self.mean, self.row = output((-8192, 8192), 0.0), output((0, 1023), 0.2)
         with torch.no_grad():
             self.row.bias.fill_(row * FINE / self.row.bias_unit)
 

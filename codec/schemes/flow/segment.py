@@ -250,7 +250,7 @@ def _split(
                 own_mu = own_mu + more[0][0, 0, :h, :w].astype(np.int32)
                 own_row = own_row + more[1][0, 0, :h, :w].astype(np.int32)
             expected = Expected(own_mu, own_row, index, coded[at], model.tables)
-            own_ends = ends[0][at], ends[1][at]
+            own_ends = np.asarray(ends[0])[at], np.asarray(ends[1])[at]
             k = coder.symbols((*at, colour), expected, own_ends, quantizer)
             made = np.clip(expected.prediction + quantizer.dequantize(k), *own_ends)
             details[(*at, colour)] = made
@@ -282,7 +282,7 @@ def _turned_window(window: Window, number: int) -> Window:
     if number % 2:
         return window
     boxes = (Box(box.columns, box.rows) for box in (window.given, window.kept, window.own))
-    return Window(window.size[::-1], *boxes)
+    return Window((window.size[1], window.size[0]), *boxes)
 
 
 def _base_symbols(pixels: Ints) -> Ints:
