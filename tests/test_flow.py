@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gencodec.codec import api
 from gencodec.codec.entropy import TOTAL
-from gencodec.codec.errors import FormatError
+from gencodec.codec.errors import FormatError, ModelError
 from gencodec.codec.schemes.base import LOSSLESS
 from gencodec.codec.schemes.flow import lifting, networks, windows
 from gencodec.codec.schemes.flow.codec import Flow
@@ -58,6 +58,7 @@ def tables() -> dict[str, NDArray]:
 @dataclass
 class File:
     tables: dict[str, NDArray]
+    name: str = "arbitrary"
     settings: dict[str, Any] = field(
         default_factory=lambda: {
             "levels": 6,
@@ -266,3 +267,12 @@ def test_strips_give_what_the_whole_gives(strip: int, monkeypatch: pytest.Monkey
     monkeypatch.setattr(networks, "STRIP", strip)
     assert api.compress(rgb, "flow", 60, model=model) == whole
     api.verify(whole, model=model)
+
+
+def test_a_model_without_a_setting_is_an_error_that_names_it() -> None:
+    """As one of an earlier version is."""
+    model: Any = Arbitrary()
+    del model.file.settings["fractions"]
+    model.file.name = "old-decoder.onnx"
+    with pytest.raises(ModelError, match=r"old-decoder.onnx has no setting 'fractions'"):
+        Flow._of(model, model)

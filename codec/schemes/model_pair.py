@@ -5,6 +5,7 @@ from threading import Lock
 from typing import ClassVar, Self
 
 from .. import library
+from ..errors import ModelError
 from ..library import Model
 
 __all__ = ["ModelPair"]
@@ -44,7 +45,14 @@ class ModelPair:
         with _LOCK:  # or two threads would make its tables twice
             made = _MADE.get((cls, decoder, encoder))
             if made is None:
-                made = _MADE[cls, decoder, encoder] = cls(decoder, encoder)
+                try:
+                    made = cls(decoder, encoder)
+                except KeyError as error:
+                    raise ModelError(
+                        f"{decoder.file.name} has no setting {error}: it was exported for another "
+                        "version of gencodec; export it again from its weights."
+                    ) from error
+                _MADE[cls, decoder, encoder] = made
         assert isinstance(made, cls)
         return made
 
