@@ -19,8 +19,6 @@ References:
     Bamler 2022 (arXiv 2201.01741), "Understanding entropy coding with ANS", constriction.
 """
 
-from types import ModuleType
-
 import constriction
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +27,7 @@ from .errors import FormatError
 
 __all__ = ["TOTAL", "Decoder", "Encoder", "Tables"]
 
-stream: ModuleType = vars(constriction)["stream"]  # native code, which has no type stubs
-
+stream = vars(constriction)["stream"]  # native code, which has no type stubs
 TOTAL = 2**16  # every row's frequencies sum to this
 MOST = 2**22  # the sum of a row of its own; the coder works with 24 bits
 BLOCK = 8  # values of a mostly zero row that share a symbol
