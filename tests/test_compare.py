@@ -206,9 +206,9 @@ def test_ssimulacra2_stands_beside_the_others(
 
 def test_a_grey_picture_has_a_score() -> None:
     grey = noise(24, 33)
-    coloured = np.stack([grey] * 3, -1)
-    measure = quality.QUALITY["ssimulacra2"].measure
-    assert measure(grey, grey // 2) == metrics.ssimulacra2(coloured, coloured // 2)
+    coarse = grey & np.uint8(0xF0)
+    coloured = [np.stack([plane] * 3, -1) for plane in (grey, coarse)]
+    assert quality.QUALITY["ssimulacra2"].measure(grey, coarse) == metrics.ssimulacra2(*coloured)
 
 
 def test_transparency_is_laid_on_white() -> None:

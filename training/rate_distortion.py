@@ -130,7 +130,7 @@ def tables(result: dict) -> list[Table]:
         title = f"{each['decoder']}, {result['pictures']} pictures: BD-rate (and over what)"
         header = ("against", *(f"at equal {QUALITY[name].title}" for name in measures))
         lines = [(name, *(row.get(key, "") for key in measures)) for name, row in rows.items()]
-        foot = ""
+        foot = "Butteraugli's range is that of its 3-norm, negated."
         if "butteraugli" not in measures:
             foot = f"Butteraugli is left out: {butteraugli.VARIABLE} names no program for it."
         found += [
