@@ -11,7 +11,7 @@ pytest.importorskip("compressai", reason="compressai is not installed")
 
 from torch import Tensor, nn
 
-from gencodec.codec import api, denoiser
+from gencodec.codec import denoiser
 from gencodec.codec.errors import InputError
 from gencodec.training import export, noise, train
 from gencodec.training.denoiser import evaluate as evaluate_denoiser
@@ -169,14 +169,6 @@ def test_light_makes_noise(pictures: Tensor) -> None:
 
 
 # ---- a run -----------------------------------------------------------------------------------
-
-
-def test_a_run_becomes_a_model_that_denoises(trained: Path, exported: Path) -> None:
-    assert exported.stat().st_size < 200_000
-    picture = np.random.default_rng(0).integers(0, 256, (41, 30, 3), np.uint8)
-    result = api.denoise_detailed(picture, model=exported)
-    assert np.asarray(result.image).shape == picture.shape
-    assert result.sigma > 0
 
 
 def test_the_runtime_gives_what_torch_gives(exported: Path) -> None:

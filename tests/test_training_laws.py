@@ -172,8 +172,9 @@ def test_a_run_becomes_files_that_the_runtime_codes_with(family: str, exported: 
         assert np.asarray(result.image).shape == picture.shape
         assert np.isfinite(result.sigma)
         return
-    coded = api.compress_detailed(picture, quality=90, model=model)
-    assert api.info(coded.data).codec == family.removesuffix("-prior")
+    codec = family.removesuffix("-prior")
+    coded = api.compress_detailed(picture, codec, 90, model=model)
+    assert api.info(coded.data).codec == codec
     assert abs(8 * len(coded.data) - coded.estimate_bits) < 0.01 * coded.estimate_bits + 320
     back = np.asarray(api.decompress(coded.data, model=model))
     assert back.shape == picture.shape
