@@ -8,7 +8,8 @@ import click
 from click.core import ParameterSource
 
 from . import console
-from .files import PICTURE_SUFFIXES, Job, plan, read, write
+from .files import PICTURE_SUFFIXES, Job, plan
+from .streams import read, write
 
 __all__ = ["command"]
 

@@ -1,6 +1,8 @@
 """What the commands share on the terminal: options, messages, progress, JSON, exit codes."""
 
+import io
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +20,7 @@ __all__ = [
     "model_option",
     "needs_training",
     "output_option",
+    "prepare_streams",
     "print_json",
     "print_table",
     "run_jobs",
@@ -58,6 +61,22 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (json_option, force_option, model_option, threads_option, device_option):
         command = option(command)
     return command
+
+
+def prepare_streams() -> None:
+    """Lets everything be printed, and nothing be written where standard streams should be.
+
+    A name that the terminal's encoding lacks is escaped. In place of a stream that was closed
+    (``2>&-``) the next file opened would get its number, and what libraries print.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, which is this
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def warn(text: str) -> None:
@@ -190,7 +209,7 @@ class Progress:
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self.on_terminal = sys.stderr.isatty()
+        self.on_terminal = sys.stderr is not None and sys.stderr.isatty()
         self.done = 0
         self.start = time.monotonic()
         self._bar: Any = None

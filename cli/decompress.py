@@ -5,8 +5,9 @@ from typing import Any
 import click
 
 from . import console
-from .files import PICTURE_SUFFIXES, Job, plan, read, write
+from .files import PICTURE_SUFFIXES, Job, plan
 from .pictures import encode, format_of
+from .streams import read, write
 
 __all__ = ["command"]
 
@@ -64,7 +65,7 @@ def command(
 
     def work(job: Job) -> dict[str, Any]:
         image = decompress(read(job), region=region, device=device, threads=threads, model=model)
-        data = encode(image, formats[job], job.target_name)
+        data = encode(image, formats[job], job.target_name, threads)
         write(job, data, force)
         return {
             "input": job.name,

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from . import console
-from .files import PICTURE_SUFFIXES, Job, plan, read, write
+from .files import PICTURE_SUFFIXES, Job, plan
 from .pictures import encode, format_of
+from .streams import read, write
 
 __all__ = ["command"]
 
@@ -99,7 +100,7 @@ def command(
             )
         picture = result.image
         assert isinstance(picture, Image.Image)  # a file was given, not an array
-        data = encode(picture, formats[job], job.target_name)
+        data = encode(picture, formats[job], job.target_name, threads)
         write(job, data, force)
         for note in result.notes:
             console.warn(f"{job.name}: {note}")

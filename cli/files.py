@@ -2,10 +2,10 @@
 
 `plan` turns what the user typed into a list of jobs: default outputs (``photo.jpg`` ->
 ``photo.gnc`` -> ``photo.png``), ``-`` for stdin and stdout, folders whose tree is mirrored, and the
-refusals that are wrong usage. `read` and `write` do the rest; `write` goes through a temporary
-file beside the target, so that a reader sees the old file or the whole new one.
+refusals that are wrong usage. Reading and writing are in `streams`.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-__all__ = ["PICTURE_SUFFIXES", "Job", "gather", "output", "outputs", "plan", "read", "write"]
+__all__ = ["PICTURE_SUFFIXES", "Job", "exists_already", "gather", "output", "outputs", "plan"]
 
 # What counts as a picture when a folder is given; a file named on the command line is always tried.
 # fmt: off
@@ -24,6 +24,8 @@ PICTURE_SUFFIXES = frozenset({
     ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".tga", ".tif", ".tiff", ".webp",
 })
 # fmt: on
+
+STDOUT_NAMES = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,15 @@ def plan(
             is also an input, ``-`` beside other inputs, binary data for a terminal.
     """
     sources = [None if text == "-" else Path(text) for text in inputs]
+    if output in STDOUT_NAMES:  # by its other names: a pipe has no place for a temporary file
+        output = "-"
     if None in sources and len(sources) > 1:
         raise click.UsageError("'-' (standard input) must be the only input.")
-    has_folder = any(source is not None and source.is_dir() for source in sources)
+    has_folder = any(source is not None and os.path.isdir(source) for source in sources)
     if output == "-" or (output is None and sources == [None]):
         if has_folder or len(sources) > 1:
             raise click.UsageError("Several inputs cannot go to standard output; give -o DIR.")
-        if sys.stdout.isatty():
+        if sys.stdout is not None and sys.stdout.isatty():
             raise click.UsageError("Binary data would go to the terminal; give -o FILE.")
         return [Job(sources[0], to_stdout=True)]
     if output is None:
@@ -101,6 +105,7 @@ def plan(
     else:
         jobs = [Job(sources[0], Path(output))]
     _refuse_collisions(jobs)
+    jobs = [_refuse_long_name(job) for job in jobs]
     return jobs if force else [_refuse_existing(job) for job in jobs]
 
 
@@ -115,7 +120,7 @@ def gather(inputs: Sequence[str]) -> list[Job]:
     jobs: list[Job] = []
     for text in inputs:
         source = None if text == "-" else Path(text)
-        if source is None or not source.is_dir():
+        if source is None or not os.path.isdir(source):
             jobs.append(Job(source))
             continue
         found = [path for path in _walk(source) if path.suffix.lower() in PICTURE_SUFFIXES]
@@ -134,7 +139,7 @@ def output(path: str, force: bool) -> Job:
     job = Job(None, Path(path))
     if not force and (problem := _refuse_existing(job).problem):
         raise problem
-    if not Path(path).absolute().parent.is_dir():
+    if not os.path.isdir(os.path.dirname(path) or os.curdir):
         raise OutputError(f"{job.target_name} cannot be written: its folder does not exist.")
     return job
 
@@ -156,94 +161,14 @@ def outputs(folder: str, names: Sequence[str], force: bool) -> list[Job]:
     return jobs
 
 
-def read(job: Job) -> bytes:
-    """The bytes of a job's input.
-
-    Raises:
-        InputError: the file is missing or a folder, or cannot be read.
-    """
-    from ..codec.errors import InputError
-
-    if job.source is None:
-        return sys.stdin.buffer.read()
-    try:
-        return job.source.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{job.name} does not exist; check its name.") from None
-    except IsADirectoryError:
-        raise InputError(f"{job.name} is a folder; name the files in it.") from None
-    except OSError as error:
-        raise InputError(f"{job.name} cannot be read: {error.strerror}.") from error
-
-
-def write(job: Job, data: bytes, force: bool) -> None:
-    """Writes a job's output whole or not at all.
-
-    A folder of outputs is made only now, so that a run that failed leaves none behind.
-
-    Raises:
-        OutputError: the file exists and `force` is not set, or its place cannot be written.
-    """
-    from ..codec.errors import OutputError
-
-    if job.target is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
-    target = Path(os.path.realpath(job.target))  # through a link, not over it
-    try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(data)  # a device or a pipe: there is nothing to lose
-            return
-        if job.in_folder:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, data, force)
-    except FileExistsError:
-        raise _exists(job) from None
-    except OSError as error:
-        raise OutputError(
-            f"{job.target_name} cannot be written ({error.strerror}); choose another place with -o."
-        ) from error
-
-
-def _replace(target: Path, data: bytes, force: bool) -> None:
-    scratch = target.parent / f".gencodec-{os.urandom(6).hex()}.tmp"
-    try:
-        with open(scratch, "xb") as stream:
-            stream.write(data)
-            if force:  # the old file goes away: the new one must have reached the disk by then
-                stream.flush()
-                os.fsync(stream.fileno())
-        if force:
-            with suppress(OSError):
-                scratch.chmod(target.stat().st_mode & 0o7777)
-            os.replace(scratch, target)
-        else:
-            _rename_to_new(scratch, target)
-    finally:
-        scratch.unlink(missing_ok=True)
-
-
-def _rename_to_new(scratch: Path, target: Path) -> None:
-    """Renames only where nothing stands, even if it came to stand there a moment ago."""
-    try:
-        os.link(scratch, target)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        if target.exists():
-            raise FileExistsError from None
-        os.replace(scratch, target)
-
-
 def _is_folder(output: str, several: bool, output_suffixes: frozenset[str]) -> bool:
     """Whether ``-o`` names a folder; refuses a file for several inputs."""
     path = Path(output)
-    if path.is_dir() or output.endswith(("/", os.sep)):
+    if os.path.isdir(path) or output.endswith(("/", os.sep)):
         return True
     if not several:
         return False
-    if path.exists() or path.suffix.lower() in output_suffixes:
+    if os.path.lexists(path) or path.suffix.lower() in output_suffixes:
         raise click.UsageError(f"Two inputs for one output: {output} is not a folder.")
     return True
 
@@ -254,7 +179,7 @@ def _into_folder(
     for source in sources:
         if source is None:
             continue
-        if not source.is_dir():
+        if not os.path.isdir(source):
             yield Job(source, folder / _renamed(source, tag, suffix).name, in_folder=True)
             continue
         found = [path for path in _walk(source) if path.suffix.lower() in picks]
@@ -306,16 +231,35 @@ def _refuse_collisions(jobs: Sequence[Job]) -> None:
 
 
 def _identity(path: Path) -> str:
-    return os.path.normcase(os.path.realpath(path))
+    with suppress(OSError):  # a relative path where the working folder was deleted
+        path = Path(os.path.realpath(path))
+    return os.path.normcase(path)
 
 
 def _refuse_existing(job: Job) -> Job:
-    if job.target is not None and job.target.is_file():
-        return replace(job, problem=_exists(job))
+    if job.target is not None and os.path.isfile(job.target):
+        return replace(job, problem=exists_already(job))
     return job
 
 
-def _exists(job: Job) -> Exception:
+def _refuse_long_name(job: Job) -> Job:
+    """Before the work, what could not be written after it."""
+    from ..codec.errors import OutputError
+
+    try:
+        if job.target is not None and job.problem is None:
+            os.stat(job.target)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            problem = OutputError(
+                f"{job.target_name} cannot be written: the name is too long; give another with -o."
+            )
+            return replace(job, problem=problem)
+    return job
+
+
+def exists_already(job: Job) -> Exception:
+    """The error of a job whose output is there, which is not overwritten unasked."""
     from ..codec.errors import OutputError
 
     return OutputError(f"{job.target_name} exists already; overwrite it with -f.")

@@ -6,8 +6,9 @@ from typing import Any
 import click
 
 from . import console
-from .files import Job, output, outputs, write
+from .files import Job, output, outputs
 from .pictures import encode, format_of
+from .streams import write
 
 __all__ = ["command"]
 

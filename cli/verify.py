@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from . import console
-from .files import Job, read
+from .files import Job
+from .streams import read
 
 __all__ = ["command"]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from gencodec.cli.files import Job, plan, read, write
+from gencodec.cli.files import Job, plan
+from gencodec.cli.streams import read, write
 from gencodec.codec.errors import InputError, OutputError
 
 

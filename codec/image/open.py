@@ -13,7 +13,6 @@ import importlib
 import io
 import os
 import struct
-from collections.abc import Generator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,14 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import FormatError, GencodecError, InputError
+from ..errors import FormatError, InputError
 
 __all__ = [
     "Data",
     "ImageSource",
     "PathLike",
     "file_name",
-    "one_sentence",
     "open_picture",
     "read_bytes",
 ]
@@ -100,37 +98,6 @@ def _head(source: str | os.PathLike[str] | io.BytesIO) -> bytes:
         return source.getvalue()[:16]
     with open(source, "rb") as file:
         return file.read(16)
-
-
-@contextlib.contextmanager
-def one_sentence(name: str) -> Generator[None, None, None]:
-    """Turns what Pillow raises into an `InputError` that names the file.
-
-    Pillow's plugins raise nearly anything for a hostile file (struct.error, ZeroDivisionError,
-    KeyError ...), so whatever it is, the picture is what is wrong.
-    """
-    try:
-        yield
-    except GencodecError:
-        raise
-    except FileNotFoundError as error:
-        raise InputError(f"{name} does not exist; check its name.") from error
-    except UnidentifiedImageError as error:
-        raise InputError(
-            f"{name} is not a picture that Pillow can read; convert it to PNG or JPEG first."
-        ) from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(
-            f"{name} has more pixels than Pillow opens without being told to; scale it down, or"
-            " raise PIL.Image.MAX_IMAGE_PIXELS if you trust the file."
-        ) from error
-    except MemoryError as error:
-        raise InputError(f"{name} does not fit into memory; scale it down first.") from error
-    except Exception as error:
-        if isinstance(error, OSError) and error.strerror:
-            raise InputError(f"{name} cannot be read: {error.strerror}.") from error
-        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise InputError(f"{name} is damaged and cannot be read ({reason}).") from error
 
 
 def read_bytes(data: Data) -> bytes:

@@ -27,7 +27,8 @@ from PIL import Image
 from ..container import check_size
 from ..errors import InputError
 from .alpha import decode_alpha, encode_alpha, fill_hidden
-from .open import file_name, one_sentence, open_picture
+from .open import file_name, open_picture
+from .pillow_errors import reading
 from .pillow_modes import raw_mode, to_planes
 
 __all__ = ["Picture", "decode_alpha", "encode_alpha", "load", "pad_to", "to_image"]
@@ -84,12 +85,12 @@ def load(image: object, keep_metadata: bool = True, fill: bool = True) -> Pictur
     if isinstance(image, np.ndarray):
         return _from_array(image, fill)
     if isinstance(image, Image.Image):
-        with one_sentence(file_name(image, "filename")):
+        with reading(file_name(image, "filename")):
             return _from_pillow(image, keep_metadata, fill)
     if isinstance(image, str | os.PathLike):
         # U+FFFD for what is not text, so that the error can be printed everywhere.
         name = os.fsencode(image).decode("utf-8", "replace")
-        with one_sentence(name):
+        with reading(name):
             if os.path.isdir(image):
                 raise InputError(f"{name} is a folder; name the files in it.")
             with open_picture(image, name) as opened:
@@ -97,7 +98,7 @@ def load(image: object, keep_metadata: bool = True, fill: bool = True) -> Pictur
     read = getattr(image, "read", None)
     if callable(read):
         name = file_name(image, "name")
-        with one_sentence(name):
+        with reading(name):
             data = read()
             if not isinstance(data, bytes):
                 raise InputError(f"{name} is not open in binary mode; open it with 'rb'.")
