@@ -7,6 +7,7 @@ import inspect
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import ParamSpec
 
 from PIL import Image
@@ -89,8 +90,9 @@ def compress_detailed(
 ) -> CompressResult:
     """Like `compress`, and tells what was done."""
     scheme = by_name(codec or ("flow" if lossless else "autoencoder"))
-    if isinstance(quality, bool) or not isinstance(quality, int | float) or not 0 <= quality <= 100:
+    if isinstance(quality, bool) or not isinstance(quality, Real) or not 0 <= quality <= 100:
         raise InputError(f"quality must be a number from 0 to 100, not {quality!r}.")
+    quality = float(quality)  # numpy's numbers too
     if lossless and not scheme.supports_lossless:
         raise InputError(f"The codec {scheme.name} cannot compress losslessly; flow can.")
     if lossless and denoise:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from numbers import Real
 
 from .errors import InputError
 
@@ -18,13 +19,13 @@ def limit_of(size: float | None, bpp: float | None, pixels: int) -> int | None:
         InputError: both are given, or one that is not a number over 0.
     """
     for name, value in (("target_size", size), ("target_bpp", bpp)):
-        number = isinstance(value, int | float) and not isinstance(value, bool)
+        number = isinstance(value, Real) and not isinstance(value, bool)
         if value is not None and not (number and 0 < value < LARGEST):
             raise InputError(f"{name} must be a number over 0, not {value!r}.")
     if size is not None and bpp is not None:
         raise InputError("Give target_size or target_bpp, not both.")
     if bpp is not None:
-        return int(bpp * pixels / 8)
+        return int(float(bpp) * pixels / 8)
     return None if size is None else int(size)
 
 

@@ -5,6 +5,7 @@ and hold, beside the pixels, the latents of a few tiles only: with more than one
 tile is prepared while the one before is worked on.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -148,6 +149,10 @@ def parallel_map(
 @cache
 def _workers(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, "gencodec")
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's threads
+    os.register_at_fork(after_in_child=_workers.cache_clear)
 
 
 class LatentWindows:

@@ -11,6 +11,7 @@ decoded ones may.
 """
 
 from collections.abc import Callable
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from ...errors import InputError
 from ...image.pixels import load
 from ...session import Runtime
 from ..segments import STRIDE, positions
+from . import blas
 from .codec import Codes, Vqvae, waves
 from .prior import TOTAL, PriorState
 
@@ -58,18 +60,20 @@ def sample(
         InputError: a wrong argument.
         ModelError: there is no model.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+    if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
         raise InputError(f"The number of pictures to draw must be at least 1, not {count!r}.")
     width, height = _checked(size, seed, temperature)
     codec = Vqvae.open(model)
     runtime = Runtime(device, threads)
     shape = positions(width, height)
     pictures = []
-    for start in range(0, count, TOGETHER):
-        numbers = range(start, min(count, start + TOGETHER))
+    for start in range(0, int(count), TOGETHER):
+        numbers = range(start, min(int(count), start + TOGETHER))
         draws = [_numbers([DRAWN, seed, number], codec, shape) for number in numbers]
         part = _part(progress, start / count, len(numbers) / count)
-        for codes in _draw(codec, draws, temperature, part):
+        with blas.at_most(runtime.cores):
+            drawn = _draw(codec, draws, temperature, part)
+        for codes in drawn:
             rgb = codec.pixels(codes, (width, height), runtime)
             pictures.append(Image.fromarray(rgb))
     return pictures
@@ -114,13 +118,15 @@ def complete(
     z = codec.latent(np.ascontiguousarray(seen), runtime)
     levels = codec.levels
     state = PriorState(codec.priors, [(rows, columns)])
-    for _ in codec.search(state, [z], levels):
-        pass
+    with blas.at_most(runtime.cores):
+        for _ in codec.search(state, [z], levels):
+            pass
     shape = positions(width, height)
     kept = np.full((levels, *shape), -1, np.int32)
     kept[:, :rows, :columns] = state.segment(0, levels)
     numbers = _numbers([KEPT, seed], codec, shape)
-    (codes,) = _draw(codec, [numbers], temperature, _part(progress, 0, 1), kept)
+    with blas.at_most(runtime.cores):
+        (codes,) = _draw(codec, [numbers], temperature, _part(progress, 0, 1), kept)
     return Image.fromarray(codec.pixels(codes, (width, height), runtime))
 
 
@@ -179,9 +185,9 @@ def _checked(size: tuple[int, int], seed: int, temperature: float) -> tuple[int,
         raise InputError(
             f"{width}x{height} is no size that can be drawn; a picture has 1 to {LARGEST:,} pixels."
         )
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
         raise InputError(f"The seed must be a whole number from 0, not {seed!r}.")
-    if not 0.05 <= temperature <= 20:
+    if not isinstance(temperature, Real) or not 0.05 <= temperature <= 20:
         raise InputError(f"The temperature must be from 0.05 to 20, not {temperature!r}.")
     return width, height
 
