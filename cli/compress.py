@@ -22,6 +22,15 @@ def _known_codec(ctx: click.Context, parameter: click.Parameter, value: str | No
     return value
 
 
+def _refuse_other_suffix(output: str | None) -> None:
+    """Refuses an ``-o`` that names a picture of another format: it would hold ``.gnc`` data."""
+    path = Path(output or "")
+    if path.suffix.lower() in PICTURE_SUFFIXES and not path.is_dir():
+        raise click.UsageError(
+            f"{output} would hold .gnc data under the name of another format; end it in .gnc."
+        )
+
+
 def _size(image: Path | io.BytesIO) -> int:
     return image.stat().st_size if isinstance(image, Path) else image.getbuffer().nbytes
 
@@ -93,12 +102,13 @@ def command(
     asked = [given is not ParameterSource.DEFAULT, target_size is not None, target_bpp is not None]
     if sum(asked) > 1:
         raise click.UsageError("Give one of -q, --target-size and --target-bpp.")
-    if lossless and any(asked[1:]):
-        raise click.UsageError("--lossless leaves no choice of size; leave out the target.")
+    if lossless and any(asked):
+        raise click.UsageError("--lossless leaves no choice; leave out -q and the target.")
     if lossless and codec not in (None, "flow"):
         raise click.UsageError(f"--lossless goes with the codec flow, not with {codec}.")
     if lossless and denoise:
         raise click.UsageError("--lossless keeps the noise; leave out --denoise.")
+    _refuse_other_suffix(output)
     jobs = plan(
         inputs,
         output,

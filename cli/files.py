@@ -8,6 +8,7 @@ refusals that are wrong usage. Reading and writing are in `streams`.
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,8 +21,10 @@ __all__ = ["PICTURE_SUFFIXES", "Job", "exists_already", "gather", "output", "out
 # What counts as a picture when a folder is given; a file named on the command line is always tried.
 # fmt: off
 PICTURE_SUFFIXES = frozenset({
-    ".avif", ".bmp", ".gif", ".heic", ".heif", ".j2k", ".jp2", ".jpe", ".jpeg", ".jpg", ".jxl",
-    ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".tga", ".tif", ".tiff", ".webp",
+    ".apng", ".avif", ".avifs", ".bmp", ".dds", ".dib", ".gif", ".heic", ".heif", ".hif", ".icns",
+    ".ico", ".j2c", ".j2k", ".jfif", ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx",
+    ".jxl", ".mpo", ".pbm", ".pcx", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".psd", ".qoi", ".sgi",
+    ".tga", ".tif", ".tiff", ".webp",
 })
 # fmt: on
 
@@ -123,7 +126,7 @@ def gather(inputs: Sequence[str]) -> list[Job]:
         if source is None or not os.path.isdir(source):
             jobs.append(Job(source))
             continue
-        found = [path for path in _walk(source) if path.suffix.lower() in PICTURE_SUFFIXES]
+        found = _picked(source, PICTURE_SUFFIXES)
         jobs += [Job(path) for path in found] or [_empty_folder(source, PICTURE_SUFFIXES)]
     return jobs
 
@@ -182,7 +185,7 @@ def _into_folder(
         if not os.path.isdir(source):
             yield Job(source, folder / _renamed(source, tag, suffix).name, in_folder=True)
             continue
-        found = [path for path in _walk(source) if path.suffix.lower() in picks]
+        found = _picked(source, picks)
         for path in found:
             target = folder / _renamed(path.relative_to(source), tag, suffix)
             yield Job(path, target, in_folder=True)
@@ -193,6 +196,25 @@ def _into_folder(
 def _renamed(path: Path, tag: str, suffix: str) -> Path:
     renamed = path.with_suffix(suffix)
     return renamed.with_stem(renamed.stem + tag) if tag else renamed
+
+
+def _picked(folder: Path, picks: frozenset[str]) -> list[Path]:
+    """The files of a folder with these suffixes; a warning names those that are skipped."""
+    from ..codec.errors import GencodecWarning
+
+    found, skipped = [], []
+    for path in _walk(folder):
+        (found if path.suffix.lower() in picks else skipped).append(path)
+    if found and skipped:
+        names = ", ".join(click.format_filename(path.relative_to(folder)) for path in skipped[:5])
+        more = f" and {len(skipped) - 5:,} more" if len(skipped) > 5 else ""
+        warnings.warn(
+            f"{click.format_filename(folder)}: skipped {names}{more} for their suffixes; name a "
+            "file to have it tried.",
+            GencodecWarning,
+            stacklevel=2,
+        )
+    return found
 
 
 def _walk(folder: Path) -> Iterator[Path]:

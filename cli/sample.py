@@ -1,5 +1,6 @@
 """``gencodec sample``: pictures drawn from the vqvae codec's priors, new or completed."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def command(
         from ..codec.api import complete, sample
 
         if picture is not None and keep is not None:
-            jobs = [output(target, force)]
+            jobs = [replace(output(target, force), source=picture)]  # no more open than its source
         else:
             names = [f"sample-{seed}-{number}.png" for number in range(1, (count or 1) + 1)]
             jobs = outputs(target, names, force)

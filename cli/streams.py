@@ -5,6 +5,7 @@ whole new one.
 """
 
 import os
+import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -59,7 +60,7 @@ def write(job: Job, data: bytes, force: bool) -> None:
         target = Path(os.path.realpath(job.target))  # through a link, not over it
         if job.in_folder:
             target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, data, force)
+        _replace(target, data, force, _mode_like(job.source))
     except FileExistsError:
         raise exists_already(job) from None
     except OSError as error:
@@ -68,10 +69,20 @@ def write(job: Job, data: bytes, force: bool) -> None:
         ) from error
 
 
-def _replace(target: Path, data: bytes, force: bool) -> None:
+def _mode_like(source: Path | None) -> int:
+    """Who may read and write a new file: nobody who may not its source, but always its owner."""
+    mode = 0o666
+    if source is not None:
+        with suppress(OSError):
+            if stat.S_ISREG(found := os.stat(source).st_mode):
+                mode &= found | 0o600
+    return mode
+
+
+def _replace(target: Path, data: bytes, force: bool, mode: int) -> None:
     scratch = target.parent / f".gencodec-{os.urandom(6).hex()}.tmp"
     try:
-        with open(scratch, "xb") as stream:
+        with open(scratch, "xb", opener=lambda path, flags: os.open(path, flags, mode)) as stream:
             stream.write(data)
             if force:  # the old file goes away: the new one must have reached the disk by then
                 stream.flush()

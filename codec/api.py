@@ -5,6 +5,7 @@ These are the functions that other programs embed; the command line is written o
 
 import inspect
 import operator
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
@@ -15,8 +16,9 @@ from PIL import Image
 from . import container, denoiser, library
 from .container import ChunkType, Flag, Header
 from .denoiser import DenoiseResult, denoise, denoise_detailed
-from .errors import FormatError, InputError
+from .errors import FormatError, GencodecWarning, InputError
 from .image import pixels
+from .image.limits import check_pixels
 from .image.open import Data, ImageSource, PathLike, read_bytes
 from .inspection import CODECS, Info, ModelInfo, info, installed, models, quality_steps
 from .rate_control import largest_quality, limit_of
@@ -46,6 +48,7 @@ __all__ = [
     "verify",
 ]
 
+DEFAULT_QUALITY = 50.0
 P = ParamSpec("P")
 
 
@@ -76,7 +79,7 @@ class CompressResult:
 def compress_detailed(
     image: ImageSource,
     codec: str | None = None,
-    quality: float = 50,
+    quality: float = DEFAULT_QUALITY,
     lossless: bool = False,
     device: str = "auto",
     threads: int | None = None,
@@ -109,6 +112,8 @@ def compress_detailed(
     height, width = picture.rgb.shape[:2]
     container.check_size(width, height)
     limit = limit_of(target_size, target_bpp, width * height)
+    if limit is not None and quality != DEFAULT_QUALITY:
+        raise InputError("Give a quality or a target, not both.")
     if denoise:
         network = library.default_single("denoiser")
         picture.rgb, _ = denoiser.clean(picture.rgb, network, runtime, estimated=False)
@@ -195,7 +200,7 @@ def compress(*arguments, **options) -> bytes:
         model: a model file to use instead of the shipped one.
         denoise: take the noise out first, as the function `denoise` does; it costs many bits.
         target_size, target_bpp: bytes of the whole file, or bits per pixel: the largest quality
-            that fits is searched for, and ``quality`` is not looked at. At most one of them.
+            that fits is searched for. At most one of them, and no ``quality``.
         tune: "psnr" (None is the same) or "visual": the measure in which the picture is to be
             good for its bytes; of the shipped codecs autoencoder alone has the choice.
 
@@ -204,13 +209,19 @@ def compress(*arguments, **options) -> bytes:
             or ``lossless`` and the picture has more than 8 bits a sample or no RGB colours.
         ModelError, DeviceError: the model or the device is unavailable.
 
+    Warns:
+        GencodecWarning: something of the picture was converted or left out.
+
     Example:
         >>> import numpy as np
         >>> data = compress(np.zeros((48, 64, 3), np.uint8), quality=30)
         >>> decompress(data).size
         (64, 48)
     """
-    return compress_detailed(*arguments, **options).data
+    result = compress_detailed(*arguments, **options)
+    for note in result.notes:
+        warnings.warn(note, GencodecWarning, stacklevel=2)
+    return result.data
 
 
 def decompress(
@@ -246,6 +257,9 @@ def decompress(
         region = _region(region, *size)
         wanted = set(scheme.open_decoder(header.decoder, model).segments_of(size, region))
     header, metadata, segments = container.read(raw, wanted)
+    # The alpha plane is decoded as a whole.
+    held = size if region is None or ChunkType.ALPHA in metadata else region[2:]
+    check_pixels(held[0], held[1], FormatError)
     opened = scheme.open_decoder(header.decoder, model)
     runtime = Runtime(device, threads)
     alpha = None
@@ -291,6 +305,7 @@ def verify(data: Data, *, model: PathLike | None = None) -> None:
         ModelError: the decoder that the file names is not here.
     """
     header, metadata, segments = container.read(read_bytes(data))
+    check_pixels(header.width, header.height, FormatError)
     scheme = by_wire_id(header.scheme)
     level = _level(header, scheme)
     opened = scheme.open_decoder(header.decoder, model)

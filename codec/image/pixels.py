@@ -27,6 +27,8 @@ from PIL import Image
 from ..container import check_size
 from ..errors import InputError
 from .alpha import decode_alpha, encode_alpha, fill_hidden
+from .limits import check_pixels
+from .metadata import EXIF_PREFIX, cicp, metadata, png_profile
 from .open import file_name, open_picture
 from .pillow_errors import reading
 from .pillow_modes import raw_mode, to_planes
@@ -37,12 +39,8 @@ Bytes = NDArray[np.uint8]
 
 WANTED = "a uint8 array of shape (H, W), (H, W, 3) or (H, W, 4)"
 STRIP = 2**22  # pixels that are handed to Pillow at a time
-EXIF_PREFIX = b"Exif\0\0"  # how JPEG marks EXIF; Pillow expects it, the container leaves it out
 INEXACT_MODES = ("YCbCr", "La", "RGBa")  # converted silently, and not one to one
 ORIENTATION = 0x0112
-# The tags of a TIFF that tell of the picture; the others tell of how its samples were stored.
-TIFF_TEXT_TAGS = (270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 33432)
-TIFF_IFD_TAGS = (34665, 34853)  # EXIF and GPS
 
 
 @dataclass
@@ -177,23 +175,25 @@ def _from_array(array: NDArray[Any], fill: bool) -> Picture:
         raise InputError(
             f"An array of shape ({shape}) and type {array.dtype} is not a picture; give {WANTED}."
         )
-    check_size(array.shape[1], array.shape[0])
+    _check(array.shape[1], array.shape[0])
     return _picture(np.asarray(array), None, [], fill)
 
 
 def _from_pillow(image: Image.Image, keep_metadata: bool, fill: bool) -> Picture:
-    check_size(*image.size)
+    _check(*image.size)
     notes: list[str] = []
     frames = _frames(image)
     if frames > 1:
         notes.append(f"Only one of {frames} frames was kept.")
-    raw = raw_mode(image)  # gone once loaded
+    raw, code = raw_mode(image), cicp(image)  # gone once loaded
     image.load()
-    check_size(*image.size)  # some formats know their size only now
-    icc, exif, xmp = _metadata(image) if keep_metadata else (None, None, None)
+    _check(*image.size)  # some formats know their size only now
+    icc, exif, xmp = metadata(image) if keep_metadata else (None, None, None)
     if not keep_metadata:
         image = _turned(image)
     planes, alpha = to_planes(image, raw, notes)
+    if keep_metadata and icc is None:
+        icc = png_profile(image, code, planes.ndim == 2, notes)
     picture = _picture(planes, alpha, notes, fill)
     picture.exif, picture.xmp = exif, xmp
     converted = [note for note in notes if "were converted" in note]
@@ -203,6 +203,11 @@ def _from_pillow(image: Image.Image, keep_metadata: bool, fill: bool) -> Picture
     if image.mode not in ("CMYK", "LAB"):  # else the profile told of colours that are gone
         picture.icc = icc
     return picture
+
+
+def _check(width: int, height: int) -> None:
+    check_size(width, height)
+    check_pixels(width, height)
 
 
 def _picture(planes: Bytes, alpha: Bytes | None, notes: list[str], fill: bool) -> Picture:
@@ -240,31 +245,3 @@ def _turned(image: Image.Image) -> Image.Image:
     from PIL import ImageOps
 
     return ImageOps.exif_transpose(image)
-
-
-def _metadata(image: Image.Image) -> tuple[bytes | None, bytes | None, bytes | None]:
-    """ICC profile, EXIF and XMP."""
-    found = []
-    for key in ("icc_profile", "exif", "xmp"):
-        value = image.info.get(key)
-        if isinstance(value, str):
-            value = value.encode("utf-8", "replace")
-        found.append(value if isinstance(value, bytes) and value else None)
-    icc, exif, xmp = found
-    if exif is None and image.format == "TIFF":
-        exif = _tiff_exif(image)
-    elif exif is not None:
-        exif = exif.removeprefix(EXIF_PREFIX) or None
-    return icc, exif, xmp
-
-
-def _tiff_exif(image: Image.Image) -> bytes | None:
-    # No orientation: Pillow has applied that of a TIFF.
-    source, kept = image.getexif(), Image.Exif()
-    for tag in TIFF_TEXT_TAGS:
-        if tag in source:
-            kept[tag] = source[tag]
-    for tag in TIFF_IFD_TAGS:
-        if ifd := source.get_ifd(tag):
-            kept[tag] = dict(ifd)
-    return kept.tobytes().removeprefix(EXIF_PREFIX) if len(kept) else None

@@ -10,6 +10,7 @@ integers alone and are the same on every machine; pixels may differ by one level
 decoded ones may.
 """
 
+import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...errors import InputError
+from ...errors import GencodecWarning, InputError
 from ...image.pixels import load
 from ...session import Runtime
 from ..segments import STRIDE, positions
@@ -104,6 +105,8 @@ def complete(
         ModelError: there is no model.
     """
     picture = load(image, keep_metadata=False)
+    for note in picture.notes:
+        warnings.warn(note, GencodecWarning, stacklevel=2)
     height, width = picture.rgb.shape[:2]
     _checked((width, height), seed, temperature)
     columns, rows = _whole_blocks(keep[0], width), _whole_blocks(keep[1], height)
