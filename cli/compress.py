@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from . import console
 from .files import PICTURE_SUFFIXES, Job, plan
+from .parameters import ByteCount
 from .streams import read, write
 
 __all__ = ["command"]
@@ -25,7 +26,7 @@ def _known_codec(ctx: click.Context, parameter: click.Parameter, value: str | No
 def _refuse_other_suffix(output: str | None) -> None:
     """Refuses an ``-o`` that names a picture of another format: it would hold ``.gnc`` data."""
     path = Path(output or "")
-    if path.suffix.lower() in PICTURE_SUFFIXES and not path.is_dir():
+    if path.suffix.lower() in PICTURE_SUFFIXES and not (path.is_dir() or str(output)[-1] in "/\\"):
         raise click.UsageError(
             f"{output} would hold .gnc data under the name of another format; end it in .gnc."
         )
@@ -55,9 +56,9 @@ def _size(image: Path | io.BytesIO) -> int:
 )
 @click.option(
     "--target-size",
-    type=click.IntRange(min=1),
+    type=ByteCount(),
     metavar="BYTES",
-    help="Take the largest quality whose file has at most so many bytes, instead of -q.",
+    help="Take the largest quality whose file has at most so many bytes (5000, 5kB, 4.5KiB).",
 )
 @click.option(
     "--target-bpp",
@@ -73,6 +74,8 @@ def _size(image: Path | io.BytesIO) -> int:
 @click.option("--lossless", is_flag=True, help="Keep every bit (codec flow).")
 @click.option("--denoise", is_flag=True, help="Take the noise out first, which saves its bits.")
 @click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP.")
+@click.option("--keep-suffix", is_flag=True, help="Make photo.jpg.gnc of photo.jpg.")
+@console.skip_option
 @console.run_options
 def command(
     inputs: tuple[str, ...],
@@ -85,6 +88,8 @@ def command(
     lossless: bool,
     denoise: bool,
     strip: bool,
+    keep_suffix: bool,
+    skip_existing: bool,
     device: str,
     threads: int | None,
     model: str | None,
@@ -116,6 +121,8 @@ def command(
         suffix=".gnc",
         output_suffixes=(".gnc",),
         force=force,
+        keep_suffix=keep_suffix,
+        skip_existing=skip_existing,
     )
 
     def searched(found: float) -> str:

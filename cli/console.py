@@ -16,6 +16,7 @@ from .files import Job
 __all__ = [
     "Progress",
     "fail_on_error",
+    "format_option",
     "json_option",
     "model_option",
     "needs_training",
@@ -27,6 +28,7 @@ __all__ = [
     "run_options",
     "sentence",
     "show_warning",
+    "skip_option",
     "warn",
 ]
 
@@ -45,11 +47,22 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON o
 model_option = click.option(
     "--model", metavar="FILE", help="Use this model file instead of an installed one."
 )
+format_option = click.option(
+    "--format",
+    "suffix",
+    type=click.Choice(["png", "jpg", "webp", "avif", "tif"]),
+    default="png",
+    show_default=True,
+    help="Of outputs that -o does not name.",
+)
 output_option = click.option(
     "-o",
     "--output",
     metavar="OUT|DIR",
     help="Output file or folder; - is stdout. A folder of inputs needs a folder.",
+)
+skip_option = click.option(
+    "--skip-existing", is_flag=True, help="Leave out inputs whose output is there already."
 )
 threads_option = click.option(
     "--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads; default: all cores."
@@ -154,9 +167,26 @@ def run_jobs(
         click.exceptions.Exit: with code 1, after the last job, when a job failed.
     """
     results: list[dict[str, Any]] = []
+    try:
+        failed = _run(jobs, work, results)
+    finally:  # of work that was interrupted, what was done is told
+        if as_json:
+            print_json(results, to_stderr=any(job.to_stdout for job in jobs))
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _run(
+    jobs: Sequence[Job], work: Callable[[Job], dict[str, Any]], results: list[dict[str, Any]]
+) -> bool:
+    """Whether a job failed; what is known of each is added to the results."""
     failed = False
     with Progress(len(jobs)) as progress:
         for job in jobs:
+            if job.skipped:
+                results.append({"input": job.name, "output": job.target_name, "skipped": True})
+                progress.advance()
+                continue
             try:
                 if job.problem is not None:
                     raise job.problem
@@ -173,10 +203,7 @@ def run_jobs(
                 click.echo(line, err=True)
             results.append(result)
             progress.advance()
-    if as_json:
-        print_json(results, to_stderr=any(job.to_stdout for job in jobs))
-    if failed:
-        raise click.exceptions.Exit(1)
+    return failed
 
 
 def sentence(error: Exception, name: str | None = None) -> str | None:

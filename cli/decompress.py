@@ -33,13 +33,18 @@ def _four_numbers(
     "--region",
     metavar="X,Y,W,H",
     callback=_four_numbers,
-    help="Decode this part only: left, top, width and height in pixels.",
+    help="Decode this part only: left, top, width and height in pixels of the stored picture, "
+    "which 'gencodec info' tells; EXIF orientation is applied after it, if at all.",
 )
+@console.format_option
+@console.skip_option
 @console.run_options
 def command(
     inputs: tuple[str, ...],
     output: str | None,
     region: tuple[int, int, int, int] | None,
+    suffix: str,
+    skip_existing: bool,
     device: str,
     threads: int | None,
     model: str | None,
@@ -57,9 +62,10 @@ def command(
         inputs,
         output,
         picks=(".gnc",),
-        suffix=".png",
+        suffix=f".{suffix}",
         output_suffixes=PICTURE_SUFFIXES,
         force=force,
+        skip_existing=skip_existing,
     )
     formats = {job: format_of(job.target) for job in jobs if job.problem is None}
 

@@ -50,12 +50,16 @@ class _Sigma(click.ParamType):
     metavar="0..1",
     help="How much of the noise is taken out; less than 1 keeps some grain.",
 )
+@console.format_option
+@console.skip_option
 @console.run_options
 def command(
     inputs: tuple[str, ...],
     output: str | None,
     sigma: float | None,
     strength: float,
+    suffix: str,
+    skip_existing: bool,
     device: str,
     threads: int | None,
     model: str | None,
@@ -75,9 +79,10 @@ def command(
         inputs,
         output,
         picks=PICTURE_SUFFIXES,
-        suffix=".png",
+        suffix=f".{suffix}",
         output_suffixes=PICTURE_SUFFIXES,
         force=force,
+        skip_existing=skip_existing,
         tag="-denoised",
     )
     formats = {job: format_of(job.target) for job in jobs if job.problem is None}

@@ -9,7 +9,7 @@ import errno
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +41,7 @@ class Job:
         to_stdout: whether the result is written to stdout.
         in_folder: whether the target lies in a folder of outputs, which is made where missing.
         problem: why there is nothing to do, found while planning; it is this job's error.
+        skipped: the output is there, and such jobs were to be left out.
     """
 
     source: Path | None
@@ -48,6 +49,7 @@ class Job:
     to_stdout: bool = False
     in_folder: bool = False
     problem: Exception | None = None
+    skipped: bool = False
 
     @property
     def name(self) -> str:
@@ -67,6 +69,8 @@ def plan(
     output_suffixes: Iterable[str],
     force: bool,
     tag: str = "",
+    keep_suffix: bool = False,
+    skip_existing: bool = False,
 ) -> list[Job]:
     """Decides where each input goes.
 
@@ -78,6 +82,8 @@ def plan(
         output_suffixes: suffixes that make a new ``-o`` a file's name rather than a folder's.
         force: whether an existing output may be overwritten.
         tag: goes between the name and the suffix of outputs that are not named.
+        keep_suffix: outputs that are not named keep the suffix of their input before their own.
+        skip_existing: jobs whose output exists are done already.
 
     Returns: at least one job, in the order of the inputs, folders sorted.
 
@@ -85,6 +91,14 @@ def plan(
         click.UsageError: two inputs for one output, a folder without ``-o DIR``, an output that
             is also an input, ``-`` beside other inputs, binary data for a terminal.
     """
+
+    def rename(path: Path) -> Path:
+        """What a path becomes where the output is not named."""
+        if keep_suffix:
+            return path.with_name(path.name + suffix)
+        renamed = path.with_suffix(suffix)
+        return renamed.with_stem(renamed.stem + tag) if tag else renamed
+
     sources = [None if text == "-" else Path(text) for text in inputs]
     if output in STDOUT_NAMES:  # by its other names: a pipe has no place for a temporary file
         output = "-"
@@ -100,20 +114,21 @@ def plan(
     if output is None:
         if has_folder:
             raise click.UsageError("A folder of inputs needs a folder for the outputs: -o DIR.")
-        jobs = [Job(source, _renamed(source, tag, suffix)) for source in sources if source]
+        jobs = [Job(source, rename(source)) for source in sources if source]
     elif _is_folder(output, len(sources) > 1 or has_folder, frozenset(output_suffixes)):
         if sources == [None]:
             raise click.UsageError("Standard input needs a file for its output: -o FILE.")
-        jobs = list(_into_folder(sources, Path(output), frozenset(picks), tag, suffix))
+        jobs = list(_into_folder(sources, Path(output), frozenset(picks), rename))
     else:
         jobs = [Job(sources[0], Path(output))]
-    _refuse_collisions(jobs)
-    jobs = [_refuse_long_name(job) for job in jobs]
-    return jobs if force else [_refuse_existing(job) for job in jobs]
+    jobs = [_refuse_long_name(job) for job in _refuse_collisions(jobs, frozenset(sources))]
+    if skip_existing:
+        jobs = [replace(job, skipped=_is_there(job)) for job in jobs]
+    return jobs if force or skip_existing else [_refuse_existing(job) for job in jobs]
 
 
-def gather(inputs: Sequence[str]) -> list[Job]:
-    """The pictures that were named, and all in the folders that were: to be read, not converted.
+def gather(inputs: Sequence[str], picks: frozenset[str] = PICTURE_SUFFIXES) -> list[Job]:
+    """The files that were named, and all in the folders that were: to be read, not converted.
 
     Raises:
         click.UsageError: ``-`` more than once.
@@ -126,8 +141,8 @@ def gather(inputs: Sequence[str]) -> list[Job]:
         if source is None or not os.path.isdir(source):
             jobs.append(Job(source))
             continue
-        found = _picked(source, PICTURE_SUFFIXES)
-        jobs += [Job(path) for path in found] or [_empty_folder(source, PICTURE_SUFFIXES)]
+        found = _picked(source, picks)
+        jobs += [Job(path) for path in found] or [_empty_folder(source, picks)]
     return jobs
 
 
@@ -177,25 +192,23 @@ def _is_folder(output: str, several: bool, output_suffixes: frozenset[str]) -> b
 
 
 def _into_folder(
-    sources: Sequence[Path | None], folder: Path, picks: frozenset[str], tag: str, suffix: str
+    sources: Sequence[Path | None],
+    folder: Path,
+    picks: frozenset[str],
+    rename: Callable[[Path], Path],
 ) -> Iterator[Job]:
     for source in sources:
         if source is None:
             continue
         if not os.path.isdir(source):
-            yield Job(source, folder / _renamed(source, tag, suffix).name, in_folder=True)
+            yield Job(source, folder / rename(source).name, in_folder=True)
             continue
         found = _picked(source, picks)
         for path in found:
-            target = folder / _renamed(path.relative_to(source), tag, suffix)
+            target = folder / rename(path.relative_to(source))
             yield Job(path, target, in_folder=True)
         if not found:
             yield _empty_folder(source, picks)
-
-
-def _renamed(path: Path, tag: str, suffix: str) -> Path:
-    renamed = path.with_suffix(suffix)
-    return renamed.with_stem(renamed.stem + tag) if tag else renamed
 
 
 def _picked(folder: Path, picks: frozenset[str]) -> list[Path]:
@@ -233,23 +246,36 @@ def _empty_folder(source: Path, picks: frozenset[str]) -> Job:
     return Job(source, problem=problem)
 
 
-def _refuse_collisions(jobs: Sequence[Job]) -> None:
+def _refuse_collisions(jobs: Sequence[Job], named: frozenset[Path | None]) -> list[Job]:
+    """Jobs whose outputs are their own; those found in a folder that share one become problems.
+
+    Arguments:
+        named: the inputs that the user named; among these two for one output are wrong usage.
+    """
+    from ..codec.errors import OutputError
+
     inputs = {_identity(job.source): job for job in jobs if job.source}
     outputs: dict[str, Job] = {}
+    problems: dict[Job, Exception] = {}
     for job in jobs:
         if job.target is None:
             continue
         key = _identity(job.target)
         if key in outputs:
-            raise click.UsageError(
-                f"Two inputs for one output: {outputs[key].name} and {job.name} would both become "
-                f"{job.target_name}; rename one, or compress them apart."
-            )
+            other = outputs[key]
+            both = f"{other.name} and {job.name} would both become {job.target_name}"
+            if job.source in named and other.source in named:
+                raise click.UsageError(
+                    f"Two inputs for one output: {both}; rename one, or compress them apart."
+                )
+            problem = OutputError(f"{both}; rename one, or give --keep-suffix where there is one.")
+            problems[job] = problems[other] = problem
         if key in inputs:
             raise click.UsageError(
                 f"{job.target_name} is an input and would be overwritten; give another -o."
             )
         outputs[key] = job
+    return [replace(job, problem=problems.get(job, job.problem)) for job in jobs]
 
 
 def _identity(path: Path) -> str:
@@ -259,9 +285,11 @@ def _identity(path: Path) -> str:
 
 
 def _refuse_existing(job: Job) -> Job:
-    if job.target is not None and os.path.isfile(job.target):
-        return replace(job, problem=exists_already(job))
-    return job
+    return replace(job, problem=exists_already(job)) if _is_there(job) else job
+
+
+def _is_there(job: Job) -> bool:
+    return job.target is not None and job.problem is None and os.path.isfile(job.target)
 
 
 def _refuse_long_name(job: Job) -> Job:

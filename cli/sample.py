@@ -117,6 +117,8 @@ def command(
                 made = sample(count or 1, size or (256, 256), seed, temperature, **options)
         for job, image, name in zip(jobs, made, formats, strict=True):
             write(job, encode(image, name, job.target_name), force)
+            if not as_json:
+                click.echo(f"{job.target_name}: {image.width} x {image.height}", err=True)
     if as_json:
         console.print_json(
             [_row(job, seed, image.size) for job, image in zip(jobs, made, strict=True)]

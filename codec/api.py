@@ -238,7 +238,8 @@ def decompress(
 
     Arguments:
         data: bytes, a path or a binary file object.
-        region: x, y, width and height in pixels of the part wanted; only what it takes is decoded.
+        region: x, y, width and height in pixels of the part wanted, of the picture as it is stored
+            (EXIF orientation is not applied); only what it takes is decoded.
         device, threads: as for `compress`.
         model: a decoder file, where the shipped ones do not include the one that the file names.
 
