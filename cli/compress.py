@@ -67,6 +67,12 @@ def _size(image: Path | io.BytesIO) -> int:
     help="The same, in bits per pixel.",
 )
 @click.option(
+    "--target-psnr",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="DB",
+    help="Take the least quality whose picture has this PSNR.",
+)
+@click.option(
     "--tune",
     type=click.Choice(["psnr", "visual"]),
     help="What the picture is to be good in for its bytes; by default psnr.  [autoencoder]",
@@ -84,6 +90,7 @@ def command(
     quality: float,
     target_size: int | None,
     target_bpp: float | None,
+    target_psnr: float | None,
     tune: str | None,
     lossless: bool,
     denoise: bool,
@@ -104,9 +111,10 @@ def command(
     from ..codec.api import compress_detailed
 
     given = click.get_current_context().get_parameter_source("quality")
-    asked = [given is not ParameterSource.DEFAULT, target_size is not None, target_bpp is not None]
+    targets = (target_size, target_bpp, target_psnr)
+    asked = [given is not ParameterSource.DEFAULT, *(target is not None for target in targets)]
     if sum(asked) > 1:
-        raise click.UsageError("Give one of -q, --target-size and --target-bpp.")
+        raise click.UsageError("Give one of -q, --target-size, --target-bpp and --target-psnr.")
     if lossless and any(asked):
         raise click.UsageError("--lossless leaves no choice; leave out -q and the target.")
     if lossless and codec not in (None, "flow"):
@@ -126,7 +134,7 @@ def command(
     )
 
     def searched(found: float) -> str:
-        return f", quality {found:g}" if target_size is not None or target_bpp is not None else ""
+        return f", quality {found:g}" if any(asked[1:]) else ""
 
     def work(job: Job) -> dict[str, Any]:
         if job.source is not None and job.source.is_file():
@@ -145,6 +153,7 @@ def command(
             denoise=denoise,
             target_size=target_size,
             target_bpp=target_bpp,
+            target_psnr=target_psnr,
             tune=tune,
         )
         size = len(result.data)

@@ -13,7 +13,7 @@ from typing import ParamSpec
 
 from PIL import Image
 
-from . import container, denoiser, library
+from . import container, denoiser, library, metrics
 from .container import ChunkType, Flag, Header
 from .denoiser import DenoiseResult, denoise, denoise_detailed
 from .errors import FormatError, GencodecWarning, InputError
@@ -21,7 +21,7 @@ from .image import pixels
 from .image.limits import check_pixels
 from .image.open import Data, ImageSource, PathLike, read_bytes
 from .inspection import CODECS, Info, ModelInfo, info, installed, models, quality_steps
-from .rate_control import largest_quality, limit_of
+from .rate_control import Target
 from .schemes.base import LOSSLESS, Scheme, by_name, by_wire_id
 from .schemes.vqvae.sampling import complete, sample
 from .schemes.vqvae.statistics import code_bits
@@ -89,6 +89,7 @@ def compress_detailed(
     denoise: bool = False,
     target_size: int | None = None,
     target_bpp: float | None = None,
+    target_psnr: float | None = None,
     tune: str | None = None,
 ) -> CompressResult:
     """Like `compress`, and tells what was done."""
@@ -102,8 +103,11 @@ def compress_detailed(
         raise InputError(
             "A picture that is denoised is not kept losslessly; leave out one of them."
         )
-    if lossless and (target_size is not None or target_bpp is not None):
+    target = Target(target_size, target_bpp, target_psnr)
+    if lossless and target.given:
         raise InputError("A lossless file has the size that it takes; leave out the target.")
+    if target.given and quality != DEFAULT_QUALITY:
+        raise InputError("Give a quality or a target, not both.")
     runtime = Runtime(device, threads)
     # What an exact codec gives back is saved again unchanged, hidden colours included.
     picture = pixels.load(image, keep_metadata=not strip, fill=not scheme.supports_lossless)
@@ -111,9 +115,6 @@ def compress_detailed(
         raise InputError(f"The picture cannot be kept losslessly: {picture.inexact}")
     height, width = picture.rgb.shape[:2]
     container.check_size(width, height)
-    limit = limit_of(target_size, target_bpp, width * height)
-    if limit is not None and quality != DEFAULT_QUALITY:
-        raise InputError("Give a quality or a target, not both.")
     if denoise:
         network = library.default_single("denoiser")
         picture.rgb, _ = denoiser.clean(picture.rgb, network, runtime, estimated=False)
@@ -138,11 +139,21 @@ def compress_detailed(
         segments = [container.Chunk(ChunkType.SEGMENT, segment) for segment in coded.segments]
         return container.write(header, metadata + segments)
 
-    if limit is None:
+    def psnr(hundredths: int) -> float:
+        segments = opened.encode(picture.rgb, hundredths, runtime).segments
+        rgb = opened.decode(segments, (width, height), hundredths, runtime)
+        return metrics.psnr(picture.rgb, rgb)
+
+    def least() -> int:
+        again = Image.fromarray(picture.rgb)
+        smallest = compress_detailed(again, "vqvae", 0, device=device, threads=threads)
+        return len(smallest.data) + sum(8 + len(chunk.payload) for chunk in metadata)
+
+    if target.given:
+        chosen, data = target.find(write, psnr, width * height, scheme.name, least)
+    else:
         chosen = 10_000 if lossless else round(quality * 100)
         data = write(chosen)
-    else:
-        chosen, data = largest_quality(write, limit)
     return CompressResult(
         data,
         width,
@@ -200,7 +211,9 @@ def compress(*arguments, **options) -> bytes:
         model: a model file to use instead of the shipped one.
         denoise: take the noise out first, as the function `denoise` does; it costs many bits.
         target_size, target_bpp: bytes of the whole file, or bits per pixel: the largest quality
-            that fits is searched for. At most one of them, and no ``quality``.
+            that fits is searched for.
+        target_psnr: in dB, of the decoded colours: the least quality that reaches it. At most one
+            of the targets, and no ``quality`` beside it.
         tune: "psnr" (None is the same) or "visual": the measure in which the picture is to be
             good for its bytes; of the shipped codecs autoencoder alone has the choice.
 

@@ -23,6 +23,7 @@ CODEC = {
         "image",
         "inspection",
         "library",
+        "metrics",
         "rate_control",
         "schemes",
         "session",
