@@ -109,6 +109,7 @@ def command(
     standard input. A file that fails is reported, the others go on, and the exit code is 1.
     """
     from ..codec.api import compress_detailed
+    from ..codec.progress import listening
 
     given = click.get_current_context().get_parameter_source("quality")
     targets = (target_size, target_bpp, target_psnr)
@@ -141,21 +142,23 @@ def command(
             image = job.source
         else:  # standard input or a pipe; what is missing is refused here
             image = io.BytesIO(read(job))
-        result = compress_detailed(
-            image,
-            codec=codec,
-            quality=quality,
-            lossless=lossless,
-            device=device,
-            threads=threads,
-            strip=strip,
-            model=model,
-            denoise=denoise,
-            target_size=target_size,
-            target_bpp=target_bpp,
-            target_psnr=target_psnr,
-            tune=tune,
-        )
+        # Of a single picture the parts are shown; several are counted by run_jobs.
+        with console.Progress(100 if len(jobs) == 1 else 0) as bar, listening(bar.share):
+            result = compress_detailed(
+                image,
+                codec=codec,
+                quality=quality,
+                lossless=lossless,
+                device=device,
+                threads=threads,
+                strip=strip,
+                model=model,
+                denoise=denoise,
+                target_size=target_size,
+                target_bpp=target_bpp,
+                target_psnr=target_psnr,
+                tune=tune,
+            )
         size = len(result.data)
         source_bytes = _size(image)
         write(job, result.data, force)

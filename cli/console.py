@@ -34,6 +34,8 @@ __all__ = [
 
 # A bar is shown from this many seconds on: shorter work is over before anyone reads it.
 LONG_WORK = 1.0
+PLAIN_LINES = 5.0  # seconds between lines where there is no bar
+VERBOSITY = "gencodec.verbosity"  # in click's `meta`: -1 quiet, 0, 1 verbose
 
 device_option = click.option(
     "--device",
@@ -69,9 +71,44 @@ threads_option = click.option(
 )
 
 
+def _remember(level: int) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def callback(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.meta[VERBOSITY] = level
+
+    return callback
+
+
+quiet_option = click.option(
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember(-1),
+    help="Print errors alone, neither warnings nor progress.",
+)
+verbose_option = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember(1),
+    help="Say what was done with each file, on stderr.",
+)
+
+
+def _verbosity() -> int:
+    context = click.get_current_context(silent=True)
+    return 0 if context is None else context.meta.get(VERBOSITY, 0)
+
+
+def _is_quiet() -> bool:
+    return _verbosity() < 0
+
+
 def run_options(command: Callable[..., None]) -> Callable[..., None]:
     """What every command takes that runs networks and writes files."""
-    for option in (json_option, force_option, model_option, threads_option, device_option):
+    shared = (json_option, force_option, model_option, threads_option, device_option)
+    for option in (verbose_option, quiet_option, *shared):
         command = option(command)
     return command
 
@@ -94,7 +131,8 @@ def prepare_streams() -> None:
 
 def warn(text: str) -> None:
     """Prints one line that begins with ``Warning:`` on stderr."""
-    click.echo(f"Warning: {_one_line(text)}", err=True)
+    if not _is_quiet():
+        click.echo(f"Warning: {_one_line(text)}", err=True)
 
 
 def show_warning(
@@ -199,7 +237,7 @@ def _run(
                 click.echo(f"Error: {text}", err=True)
                 result = {"input": job.name, "error": text}
             line = result.pop("line", None)
-            if line and progress.on_terminal and not progress.shown:
+            if line and (_verbosity() > 0 or (progress.on_terminal and not progress.shown)):
                 click.echo(line, err=True)
             results.append(result)
             progress.advance()
@@ -232,13 +270,18 @@ def _one_line(text: str) -> str:
 
 
 class Progress:
-    """A bar on stderr, only where that is a terminal and the work proves long."""
+    """How far long work is, on stderr, only where that is a terminal and the work proves long.
+
+    A bar with the time left; on a terminal that cannot go back in a line (``TERM=dumb``, or none)
+    a line every few seconds.
+    """
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self.on_terminal = sys.stderr is not None and sys.stderr.isatty()
+        self.on_terminal = sys.stderr is not None and sys.stderr.isatty() and not _is_quiet()
+        self.plain = os.environ.get("TERM", "") in ("", "dumb") and os.name != "nt"
         self.done = 0
-        self.start = time.monotonic()
+        self.start = self.told = time.monotonic()
         self._bar: Any = None
 
     @property
@@ -257,11 +300,23 @@ class Progress:
         if self._bar is not None:
             click.echo("\r\033[K", nl=False, err=True)
 
+    def share(self, done: float) -> None:
+        """Goes to a share of the whole, from 0 to 1; never back."""
+        if (more := int(done * self.total) - self.done) > 0:
+            self.advance(more)
+
     def advance(self, steps: int = 1) -> None:
         self.done += steps
-        long = time.monotonic() - self.start > LONG_WORK
-        if self._bar is None and self.on_terminal and self.done < self.total and long:
-            self._bar = click.progressbar(length=self.total, show_pos=True, file=sys.stderr)
-            self._bar.update(self.done)
+        now = time.monotonic()
+        if not self.on_terminal or now - self.start < LONG_WORK:
+            return
+        if self.plain:
+            if self.done < self.total and now - self.told > PLAIN_LINES:
+                self.told = now
+                left = (now - self.start) * (self.total - self.done) / max(self.done, 1)
+                click.echo(f"{self.done} of {self.total}, about {left:.0f} s left", err=True)
         elif self._bar is not None:
             self._bar.update(steps)
+        elif self.done < self.total:
+            self._bar = click.progressbar(length=self.total, show_pos=True, file=sys.stderr)
+            self._bar.update(self.done)

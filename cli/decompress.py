@@ -57,6 +57,7 @@ def command(
     tree mirrors it) or - for standard input; standard output gets PNG.
     """
     from ..codec.api import decompress
+    from ..codec.progress import listening
 
     jobs = plan(
         inputs,
@@ -70,7 +71,10 @@ def command(
     formats = {job: format_of(job.target) for job in jobs if job.problem is None}
 
     def work(job: Job) -> dict[str, Any]:
-        image = decompress(read(job), region=region, device=device, threads=threads, model=model)
+        packed = read(job)
+        # Of a single picture the parts are shown; several are counted by run_jobs.
+        with console.Progress(100 if len(jobs) == 1 else 0) as bar, listening(bar.share):
+            image = decompress(packed, region=region, device=device, threads=threads, model=model)
         data = encode(image, formats[job], job.target_name, threads)
         write(job, data, force)
         return {

@@ -21,6 +21,7 @@ from .image import pixels
 from .image.limits import check_pixels
 from .image.open import Data, ImageSource, PathLike, read_bytes
 from .inspection import CODECS, Info, ModelInfo, info, installed, models, quality_steps
+from .progress import attempts
 from .rate_control import Target
 from .schemes.base import LOSSLESS, Scheme, by_name, by_wire_id
 from .schemes.vqvae.sampling import complete, sample
@@ -150,7 +151,9 @@ def compress_detailed(
         return len(smallest.data) + sum(8 + len(chunk.payload) for chunk in metadata)
 
     if target.given:
-        chosen, data = target.find(write, psnr, width * height, scheme.name, least)
+        with attempts() as counted:
+            find = counted(write), counted(psnr)
+            chosen, data = target.find(*find, width * height, scheme.name, least)
     else:
         chosen = 10_000 if lossless else round(quality * 100)
         data = write(chosen)

@@ -54,15 +54,20 @@ def steps(items: Iterable[Item], total: int | None = None) -> Iterator[Item]:
 
 
 @contextmanager
-def attempts() -> Iterator[Callable[[], None]]:
-    """For a search whose length is not known: what is given is to be called after each attempt."""
+def attempts() -> Iterator[Callable[[Callable[[int], Item]], Callable[[int], Item]]]:
+    """For a search whose length is not known: has the calls of a function told, as attempts."""
     listener, made = _listener.get(), 0
 
-    def tried() -> None:
-        nonlocal made
-        made += 1
-        if listener is not None:
-            listener(1 - 0.8**made)
+    def counted(function: Callable[[int], Item]) -> Callable[[int], Item]:
+        def call(value: int) -> Item:
+            nonlocal made
+            result = function(value)
+            made += 1
+            if listener is not None:
+                listener(1 - 0.8**made)
+            return result
+
+        return call
 
     with listening(None):
-        yield tried
+        yield counted

@@ -147,3 +147,13 @@ def test_python_m(fresh_python, tmp_path: Path) -> None:
     code = "import sys, runpy; sys.argv = ['x', '--version']; runpy.run_module('gencodec', {}, "
     assert gencodec.__version__ in fresh_python(code + "'__main__')").stdout
     assert gencodec.CODECS == ("autoencoder", "flow", "vqvae") or "graphics" in gencodec.CODECS
+
+
+def test_quiet_and_verbose(run: Run, photo: Path) -> None:
+    with Image.open(photo) as image:
+        image.save("many.gif", save_all=True, append_images=[image.rotate(90)])
+    loud = run("compress", "many.gif", *SMALL, "-v")
+    assert "Warning: many.gif: Only one of 2 frames was kept." in loud.stderr
+    assert "many.gif -> many.gnc: " in loud.stderr
+    assert run("compress", "many.gif", *SMALL, "-f", "--quiet").stderr == ""
+    assert "exists" in run("compress", "many.gif", *SMALL, "--quiet", code=1).stderr

@@ -78,7 +78,7 @@ def test_sizes_on_the_command_line(photo: Path, tmp_path: Path) -> None:
     for wrong in (["-q", "50"], ["--target-bpp", "1"]):
         done = run(main, ["compress", str(photo), "-o", str(out), "--target-size", "9999", *wrong])
         assert done.exit_code == 2
-        assert "Give one of -q, --target-size and --target-bpp" in done.output
+        assert "Give one of -q, --target-size, --target-bpp and --target-psnr" in done.output
 
 
 def test_a_psnr_is_reached_by_the_least_quality() -> None:
