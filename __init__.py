@@ -14,7 +14,7 @@ Example:
     (64, 48)
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .codec.api import (
@@ -62,7 +62,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     # An unknown name must fail before anything is imported: test runners and `hasattr` ask for
     # all sorts of names, whatever the folder of a checkout is called.
     if name not in __all__:

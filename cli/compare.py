@@ -13,8 +13,9 @@ from .files import Job, gather, output
 from .streams import read, write
 
 if TYPE_CHECKING:
-    from ..codec.comparison.results import Comparison
-    from ..codec.comparison.text import Table
+    from ..codec.comparison.compare import Comparer
+    from ..codec.comparison.inputs import CompareInput
+    from ..codec.comparison.results import Comparison, Report
 
 __all__ = ["command"]
 
@@ -68,8 +69,8 @@ def command(
     """
     if plot is not None and plot == html:
         raise click.UsageError("--plot and --html need a file each.")
-    from ..codec.comparison import plot as chart
     from ..codec.comparison.compare import TABLE, Comparer
+    from ..codec.comparison.plot import draw, require
     from ..codec.comparison.reference_codecs import REFERENCE_CODECS
 
     jobs = gather(inputs)
@@ -86,7 +87,7 @@ def command(
             keep_files=html is not None,
         )
         if plot or html:
-            chart.require()
+            require()
         plot_job = output(plot, force) if plot else None
         page_job = output(html, force) if html else None
 
@@ -97,11 +98,11 @@ def command(
             if plot_job and plot:
                 title = reports[0].name if len(reports) == 1 else f"{len(reports)} pictures"
                 kind = plot.lower().rpartition(".")[2]
-                write(plot_job, chart.draw(comparison.curves, kind, title), force)
+                write(plot_job, draw(comparison.curves, kind, title), force)
             if page_job:
-                from ..codec.comparison import html as page
+                from ..codec.comparison.html import render
 
-                text = page.render(comparison, compared, comparer)
+                text = render(comparison, compared, comparer)
                 write(page_job, text.encode(), force)
         if as_json:
             console.print_json(_finite(dataclasses.asdict(comparison) | {"errors": errors}))
@@ -113,7 +114,9 @@ def command(
         raise click.exceptions.Exit(1)
 
 
-def _measure(jobs: Sequence[Job], comparer: Any) -> tuple[list[Any], list[Any], list[Any]]:
+def _measure(
+    jobs: Sequence[Job], comparer: "Comparer"
+) -> tuple[list["Report"], list["CompareInput"], list[dict[str, str]]]:
     """Reports on the pictures, the first few pictures themselves, and what went wrong."""
     from ..codec.comparison.html import SCENES
     from ..codec.comparison.inputs import CompareInput, names
@@ -150,9 +153,9 @@ def _print(comparison: "Comparison") -> None:
 
     for report in comparison.pictures:
         for table in row_tables(report):
-            _print_table(table)
+            console.print_titled(table)
     for table in rate_tables(comparison):
-        _print_table(table)
+        console.print_titled(table)
     many = len(comparison.pictures) > 1
     for note in comparison.notes:
         click.echo(f"Note: {note}")
@@ -160,19 +163,6 @@ def _print(comparison: "Comparison") -> None:
         for note in report.notes:
             click.echo(f"Note: {report.name}: {note}" if many else f"Note: {note}")
     click.echo(", ".join(f"{name} {version}" for name, version in comparison.versions.items()))
-
-
-def _print_table(table: "Table") -> None:
-    rows = [table.header, *table.rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    click.echo(table.title)
-    console.print_table(
-        [
-            [f"  {cells[0]}", *(c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))]
-            for cells in rows
-        ]
-    )
-    click.echo(f"  {table.foot}\n" if table.foot else "")
 
 
 def _finite(value: Any) -> Any:

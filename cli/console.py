@@ -7,11 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from .files import Job
+
+if TYPE_CHECKING:
+    from ..codec.comparison.text import Table
 
 __all__ = [
     "Progress",
@@ -24,6 +27,7 @@ __all__ = [
     "prepare_streams",
     "print_json",
     "print_table",
+    "print_titled",
     "run_jobs",
     "run_options",
     "sentence",
@@ -158,6 +162,20 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo("  ".join(padded).rstrip())
+
+
+def print_titled(table: "Table") -> None:
+    """Prints a table of a comparison with its title and foot, numbers to the right."""
+    rows = [table.header, *table.rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    click.echo(table.title)
+    print_table(
+        [
+            [f"  {cells[0]}", *(c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))]
+            for cells in rows
+        ]
+    )
+    click.echo(f"  {table.foot}\n" if table.foot else "")
 
 
 @contextmanager

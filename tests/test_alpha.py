@@ -1,6 +1,5 @@
 """The alpha plane, which comes back exactly or is refused, and the colour that it hides."""
 
-import io
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,19 +11,7 @@ from gencodec.codec.errors import FormatError
 from gencodec.codec.image import alpha as alpha_module
 from gencodec.codec.image import pixels
 from gencodec.codec.image.alpha import fill_hidden
-
-RNG = np.random.default_rng(0)
-COLOUR = RNG.integers(0, 256, (11, 13, 3), dtype=np.uint8)
-GREY = COLOUR[..., 1].copy()
-ALPHA = RNG.integers(1, 256, (11, 13), dtype=np.uint8)
-
-
-def saved(image: Image.Image, format_: str, **options) -> io.BytesIO:
-    buffer = io.BytesIO()
-    image.save(buffer, format_, **options)
-    buffer.seek(0)
-    return buffer
-
+from helpers.pictures import ALPHA, COLOUR, GREY, RNG, saved
 
 # --- alpha ----------------------------------------------------------------------------------------
 

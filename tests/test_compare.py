@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import json
 import struct
 import sys
 from pathlib import Path
@@ -14,9 +13,8 @@ from PIL import Image, JpegImagePlugin, features
 
 import gencodec
 from gencodec.codec import metrics
-from gencodec.codec.comparison import compare, inputs, reference_codecs, results, search
+from gencodec.codec.comparison import compare, inputs, quality, reference_codecs, results, search
 from gencodec.codec.comparison import text as tables
-from gencodec.training import evaluate
 from helpers.pictures import noise
 
 # A tiny model of its own: nothing here depends on how good the shipped one is.
@@ -38,7 +36,7 @@ def found(picture: np.ndarray) -> results.Comparison:
     )
 
 
-def all_rivals(grey: bool = False) -> list[reference_codecs.ReferenceCodec]:
+def every_reference_codec(grey: bool = False) -> list[reference_codecs.ReferenceCodec]:
     return reference_codecs.available_codecs(reference_codecs.REFERENCE_CODECS, grey)[0]
 
 
@@ -48,7 +46,7 @@ def all_rivals(grey: bool = False) -> list[reference_codecs.ReferenceCodec]:
 @pytest.mark.parametrize("grey", [False, True])
 def test_a_size_is_that_of_a_whole_file(picture: np.ndarray, grey: bool, tmp_path: Path) -> None:
     pixels = picture[..., 0] if grey else picture
-    for reference in all_rivals(grey):
+    for reference in every_reference_codec(grey):
         setting = reference.quality_grid[3]
         sample = search.Trials(reference, pixels).sample(setting)
         path = tmp_path / reference.name
@@ -83,13 +81,13 @@ def test_metadata_is_left_out_of_all(picture: np.ndarray) -> None:
 
 def test_the_subsampling_is_named_and_is_that_of_the_file() -> None:
     pixels = noise(64, 64, 3)
-    for reference in all_rivals():
+    for reference in every_reference_codec():
         data = reference.encode(pixels, reference.quality_grid[2])
         name, sampling = reference.label.rsplit(" ", 1)
         assert sampling == {"JPEG": jpeg, "WebP": webp, "AVIF": avif, "JPEG 2000": jp2}.get(
             name, lambda _: "4:4:4"
         )(data)
-    labels = [reference.label for reference in all_rivals()]
+    labels = [reference.label for reference in every_reference_codec()]
     assert {"AVIF 4:4:4", "AVIF 4:2:0"} < set(labels)
     assert len(set(labels)) == len(labels)
 
@@ -118,9 +116,9 @@ def jp2(data: bytes) -> str:
 
 
 def test_a_grey_picture_costs_no_colour() -> None:
-    labels = [reference.label for reference in all_rivals(grey=True)]
+    labels = [reference.label for reference in every_reference_codec(grey=True)]
     assert "AVIF grey" in labels and len(set(labels)) == len(reference_codecs.REFERENCE_CODECS)
-    for reference in all_rivals(grey=True):
+    for reference in every_reference_codec(grey=True):
         data = reference.encode(noise(48, 48), reference.quality_grid[2])
         if reference.name == "avif":
             assert avif(data) == "grey"
@@ -131,7 +129,7 @@ def test_a_grey_picture_costs_no_colour() -> None:
 
 def test_no_size_without_the_quality(found: results.Comparison, picture: np.ndarray) -> None:
     (report,) = found.pictures
-    by_label = {reference.label: reference for reference in all_rivals()}
+    by_label = {reference.label: reference for reference in every_reference_codec()}
     reached = set()
     for row in report.rows:
         assert {match.label for match in row.matches} == set(by_label)
@@ -178,11 +176,39 @@ def test_odd_pictures_have_rows(pixels: np.ndarray, grey: bool) -> None:
     assert len(report.rows) == len(compare.TABLE)
     assert {match.measure for row in report.rows for match in row.matches} == {"psnr"}
     assert any("MS-SSIM is left out" in note for note in report.notes)
-    assert {rate.measure for rate in report.rates} == {"psnr"}
+    measures = {"psnr"} if min(pixels.shape[:2]) < 8 else {"psnr", "ssimulacra2"}
+    assert {rate.measure for rate in report.rates} == measures
     assert all((rate.percent is None) == bool(rate.reason) for rate in report.rates)
     assert ("Transparent" in " ".join(report.notes)) == (pixels.shape[-1] == 4)
     for table in (*tables.row_tables(report), *tables.rate_tables(found)):
         assert all(len(row) == len(table.header) for row in table.rows)
+
+
+def test_every_measure_of_quality_is_a_field_of_a_point() -> None:
+    fields = {field.name for field in dataclasses.fields(results.Point)}
+    assert fields == {"setting", "bytes", "bpp"} | quality.QUALITY.keys()
+
+
+def test_ssimulacra2_stands_beside_the_others(
+    found: results.Comparison, picture: np.ndarray
+) -> None:
+    (report,) = found.pictures
+    (table, *_) = tables.row_tables(report)
+    (line,) = [row for row in table.rows if row[0] == "SSIMULACRA2"]
+    for row, cell in zip(report.rows, line[1:], strict=True):
+        data = gencodec.compress(picture, quality=row.quality, model=MODEL)
+        score = metrics.ssimulacra2(picture, np.asarray(gencodec.decompress(data, model=MODEL)))
+        assert row.point.ssimulacra2 == score and cell == f"{score:.1f}"
+    points = [point for curve in found.curves for point in curve.points]
+    assert all(point.ssimulacra2 is not None for point in points)
+    assert "at equal SSIMULACRA2" in tables.rate_tables(found)[0].header
+
+
+def test_a_grey_picture_has_a_score() -> None:
+    grey = noise(24, 33)
+    coarse = grey & np.uint8(0xF0)
+    coloured = [np.stack([plane] * 3, -1) for plane in (grey, coarse)]
+    assert quality.QUALITY["ssimulacra2"].measure(grey, coarse) == metrics.ssimulacra2(*coloured)
 
 
 def test_transparency_is_laid_on_white() -> None:
@@ -200,14 +226,15 @@ def test_the_same_picture_twice(tmp_path: Path) -> None:
     assert [first.name, second.name] == ["a.png", "a.png (2)"]
     assert first.curves == second.curves
     assert "same pixels as a.png" in second.notes[-1]
-    assert [rate.pictures for rate in found.rates] == [2, 2]
+    assert [rate.pictures for rate in found.rates] == [2] * 4  # two codecs, two measures
 
 
 def test_means_are_over_the_pictures_a_codec_can_hold() -> None:
     wide = noise(1, 16384, 3)[:, :, :] // 64
     found = gencodec.compare([wide, noise(20, 20, 3)], against=["jpeg", "webp"], model=MODEL)
     assert any("WebP 4:2:0 cannot hold this picture" in note for note in found.pictures[0].notes)
-    assert {rate.against: rate.pictures for rate in found.rates} == {
+    rates = [rate for rate in found.rates if rate.measure == "psnr"]
+    assert {rate.against: rate.pictures for rate in rates} == {
         "JPEG 4:2:0": 2,
         "WebP 4:2:0": 1,
     }
@@ -230,6 +257,24 @@ def test_means() -> None:
     assert (rate.lo, rate.hi, rate.pictures) == (23.0, 29.0, 2)
 
 
+def test_the_mean_of_pictures_is_of_those_that_have_a_rate() -> None:
+    def report(percent: float | None, lo: float | None) -> results.Report:
+        rates = (results.Rate("ours", "theirs", "psnr", percent, lo, lo and lo + 10),)
+        return results.Report("", 9, 9, False, (), (), (), rates)
+
+    reports = [report(-10.0, 20.0), report(None, None), report(-30.0, 24.0)]
+    (rate,) = results.average_rates(reports)
+    assert (rate.percent, rate.lo, rate.hi, rate.pictures) == (-20, 22, 32, 2)
+    (none,) = results.average_rates(reports[1:2])
+    assert none.percent is None and none.pictures == 0 and none.reason
+
+
+def test_one_flavour_of_a_codec_by_its_label() -> None:
+    (avif,), notes = reference_codecs.available_codecs(["AVIF 4:4:4"])
+    assert avif.label == "AVIF 4:4:4" and notes == []
+    assert "libavif" in reference_codecs.versions(["AVIF 4:4:4"])
+
+
 def test_curves_that_never_meet_have_a_reason() -> None:
     low, high = (
         results.Curve(name, "ours", tuple(results.Point(0, 1, 1.0 + q, base + q) for q in range(3)))
@@ -237,16 +282,6 @@ def test_curves_that_never_meet_have_a_reason() -> None:
     )
     rate = results.rate(low, high, "psnr")
     assert rate.percent is None and "in common" in rate.reason
-
-
-@pytest.mark.parametrize(
-    ("codec", "percent"),
-    [("HEVC (HM)", -60.1), ("VVC (VTM)", -67.6), ("BPG 4:4:4", -58.9), ("mbt2018-mean", -58.0)],
-)
-def test_published_curves_have_their_known_rates(codec: str, percent: float) -> None:
-    curves = {curve.label: curve for curve in evaluate.published()}
-    found = results.rate(curves[codec], curves["JPEG"], "psnr")
-    assert found.percent == pytest.approx(percent, abs=0.3)
 
 
 # ---- what is not there, and what is wrong --------------------------------------------------------
@@ -299,24 +334,3 @@ def test_names_are_short_and_unlike() -> None:
         "picture 4",
         "dog.jpg (2)",
     ]
-
-
-# ---- all results -------------------------------------------------------------------------------
-
-
-def test_evaluate_all_writes_every_result(
-    picture: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "data").mkdir()
-    Image.fromarray(picture).save(tmp_path / "data" / "a.png")
-    monkeypatch.setattr(evaluate, "_is_kodak", lambda pictures: True)
-    monkeypatch.setattr(evaluate, "JPEG_QUALITIES", (1, 5, 20))  # as poor as the tiny model, whose
-    monkeypatch.setattr(evaluate, "QUALITIES", (0, 10, 20))  # quality rises no further
-    (result,) = evaluate.run_all(tmp_path / "data", tmp_path / "out", MODEL)
-    names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"autoencoder.json", "compare.json", "kodak.svg"}
-    assert json.loads((tmp_path / "out" / "autoencoder.json").read_text()) == result
-    comparison = json.loads((tmp_path / "out" / "compare.json").read_text())
-    for found in (result, comparison):
-        assert {"versions", "machine", "date"} <= set(found)
-    assert {"JPEG 4:2:0", "AVIF 4:4:4"} < {curve["label"] for curve in comparison["curves"]}

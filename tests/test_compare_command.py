@@ -51,6 +51,7 @@ def test_several_pictures_and_folders(run: Run, photo: Path, tmp_path: Path) -> 
     (tmp_path / "more" / "notes.txt").write_text("no picture")
     output = run(str(photo), "more", "--against", "jpeg").output
     assert "Of each picture, at equal PSNR" in output
+    assert "Of each picture, at equal SSIMULACRA2" in output
     assert "photo.jpg" in output and "grey.png" in output
     assert "JPEG 4:2:0" in output and "JPEG grey" in output
 
@@ -60,6 +61,9 @@ def test_json(run: Run, photo: Path) -> None:
     found = json.loads(run(str(photo), "dot.png", "--against", "jpeg", "--json").stdout)
     assert [each["name"] for each in found["pictures"]] == ["photo.jpg", "dot.png"]
     assert found["errors"] == []
+    assert found["curves"][0]["points"][0].keys() >= {"psnr", "ms_ssim", "ssimulacra2"}
+    scores = [point["ssimulacra2"] for point in found["pictures"][0]["curves"][0]["points"]]
+    assert len(scores) == 11 and all(score < 100 for score in scores)
     assert (
         found["versions"]["gencodec autoencoder"]
         == api.info(gencodec.compress(photo, model=MODEL)).decoder

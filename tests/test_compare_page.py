@@ -1,9 +1,9 @@
 """The page of a comparison: complete in itself, escaped, and alive in a real browser."""
 
 import base64
-import html.parser
 import json
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from gencodec import cli
-from gencodec.codec.comparison import html as page
 from gencodec.codec.comparison.compare import Comparer
+from gencodec.codec.comparison.html import SCENES, render
 from gencodec.codec.comparison.inputs import CompareInput
 
 (MODEL,) = (Path(__file__).parent / "golden" / "autoencoder-0").glob("*-encoder.onnx")
@@ -30,7 +30,7 @@ def make(
         None, against, qualities, ("psnr", "bytes"), model=MODEL, threads=2, keep_files=True
     )
     comparison = comparer.summary([comparer.measure(picture) for picture in inputs])
-    return page.render(comparison, inputs, comparer)
+    return render(comparison, inputs, comparer)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def viewer_data(text: str) -> dict[str, Any]:
     return json.loads(found[1])
 
 
-class Reader(html.parser.HTMLParser):
+class Reader(HTMLParser):
     """What a browser would see: tags with their attributes, and the text outside of scripts."""
 
     def __init__(self, text: str) -> None:
@@ -83,13 +83,29 @@ def test_nothing_comes_from_elsewhere(photo_page: str) -> None:
     assert svg and b"<svg" in base64.b64decode(svg.partition(",")[2])
 
 
+def test_ssimulacra2_is_on_the_page(photo_page: str) -> None:
+    assert "at equal SSIMULACRA2" in Reader(photo_page).text
+    for scene in viewer_data(photo_page)["scenes"]:
+        captions = {layer["name"]: layer["caption"] for layer in scene["layers"]}
+        for name in ("gencodec autoencoder", "JPEG 4:2:0, same size"):
+            assert "SSIMULACRA2 " in captions[name]
+
+
+def test_the_chart_has_a_panel_for_each_measure(photo_page: str) -> None:
+    svg = next(a["src"] for t, a in Reader(photo_page).tags if t == "img" and "class" in a)
+    assert svg
+    chart = base64.b64decode(svg.partition(",")[2])
+    # 100 rows are too few for MS-SSIM; matplotlib writes each text as a comment too.
+    assert b"<!-- SSIMULACRA2 -->" in chart and b"<!-- MS-SSIM" not in chart
+
+
 def test_marks_are_all_filled_in(photo_page: str) -> None:
     assert not re.findall(r"<!--\w+-->", photo_page)
 
 
 def test_the_viewer_has_every_match(photo_page: str) -> None:
     data = viewer_data(photo_page)
-    assert len(data["scenes"]) == page.SCENES
+    assert len(data["scenes"]) == SCENES
     for scene in data["scenes"]:
         names = [layer["name"] for layer in scene["layers"]]
         assert names[:2] == ["original", "gencodec autoencoder"]
@@ -100,7 +116,7 @@ def test_the_viewer_has_every_match(photo_page: str) -> None:
 
 
 def test_a_large_picture_shows_a_detail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "LARGEST", 400_000)
+    monkeypatch.setattr("gencodec.codec.comparison.html.LARGEST", 400_000)
     pixels = np.random.default_rng(3).integers(0, 256, (300, 400, 3), np.uint8)
     text = make(CompareInput("noise", pixels), qualities=(50,), against=("jpeg", "jpeg2000"))
     assert len(text.encode()) <= 400_000

@@ -93,14 +93,6 @@ def test_overhead_of_a_plain_photo_is_at_most_32_bytes():
         assert len(data) - 1 + len(varint(size)) <= 31
 
 
-def test_sniff():
-    assert container.sniff(DATA)
-    assert container.sniff(DATA[:4])
-    assert not container.sniff(DATA[:3])
-    assert not container.sniff(b"")
-    assert not container.sniff(b"\x89PNG\r\n\x1a\n")
-
-
 def test_describe_names_every_field_in_file_order():
     assert container.describe(replace(HEADER, flags=5)) == [
         ("version", "0 (promises nothing yet)"),

@@ -19,7 +19,7 @@ from gencodec.training.autoencoder.int8_blocks import (
 )
 from gencodec.training.autoencoder.int8_export import Int8Block, Int8Matrix, pixel_major
 from gencodec.training.autoencoder.scale_folding import _rescale
-from gencodec.training.onnx_writer import IR_VERSION, OPSET, export_role
+from gencodec.training.onnx_writer import IR_VERSION, OPSET, Role, export_role
 
 
 def block() -> InvertedResidual:
@@ -78,7 +78,7 @@ def test_rounding_passes_gradients_on() -> None:
 
 
 @torch.no_grad()
-def test_a_checkpoint_keeps_the_reach_and_weights_do_not() -> None:
+def test_a_checkpoint_keeps_the_activation_range_and_weights_do_not() -> None:
     made, x = calibrated(), uneven()
     again = block()
     again.load_state_dict(made.state_dict())
@@ -99,7 +99,7 @@ def test_the_exported_form_computes_the_same_and_gives_its_weights_back() -> Non
     made = in_units(made)
     rows = (x / activation_range[:, None, None]).permute(0, 2, 3, 1).contiguous()
     form = Int8Block(made)
-    graph = export_role("block", form, {"x": rows}, ["y"], axes, "half")
+    graph = export_role(Role("block", form, {"x": rows}, ("y",), axes))
     step = np.abs(want).max() / 100
     for level in ("ORT_ENABLE_ALL", "ORT_DISABLE_ALL"):
         (got,) = run(graph, {"block/x": rows.numpy()}, level)
@@ -128,8 +128,8 @@ def test_channels_in_front_of_a_shuffle_are_ordered_by_pixel() -> None:
 
 
 @torch.no_grad()
-def test_the_exported_form_of_a_last_layer_makes_halves() -> None:
-    """As the layer computes them in training, half of the outputs at either places, gained."""
+def test_the_exported_form_of_a_last_layer_splits_channel_groups() -> None:
+    """As the layer computes them in training, each half of the outputs at positions of its own."""
     torch.manual_seed(0)
     layer = Int8Conv2d(12, 10).eval()
     x, gain = torch.rand(1, 12, 4, 5) - 0.5, torch.rand(10) + 0.5
@@ -138,8 +138,8 @@ def test_the_exported_form_of_a_last_layer_makes_halves() -> None:
     first, last = torch.arange(0, 20, 2), torch.arange(1, 20, 2)
     inputs = {"x": x.permute(0, 2, 3, 1), "first": first, "last": last, "gain": gain}
     form = Int8Matrix(layer, 1)
-    form.forward = form.halves  # type: ignore[method-assign]
-    graph = export_role("out", form, inputs, ["one", "other"], {}, "half")
+    form.forward = form.channel_groups  # type: ignore[method-assign]
+    graph = export_role(Role("out", form, inputs, ("one", "other"), {}))
     feeds = {f"out/{name}": value.contiguous().numpy() for name, value in inputs.items()}
     one, other = run(graph, feeds)
     assert np.allclose(one, want[:5, first].numpy(), atol=1e-4)

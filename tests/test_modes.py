@@ -10,24 +10,9 @@ from PIL import Image, ImageCms
 
 from gencodec.codec.errors import InputError
 from gencodec.codec.image import pixels
+from helpers.pictures import ALPHA, COLOUR, GREY, RGBA, alpha_of, check, grey_of, saved
 
-RNG = np.random.default_rng(0)
-COLOUR = RNG.integers(0, 256, (11, 13, 3), dtype=np.uint8)
-GREY = COLOUR[..., 1].copy()
-ALPHA = RNG.integers(1, 256, (11, 13), dtype=np.uint8)  # nothing hidden, so colours stay
-RGBA = np.dstack([COLOUR, ALPHA])
 NOTE_16 = ("16-bit samples were converted to 8-bit.",)
-
-
-def grey_of(plane):
-    return np.repeat(plane[..., None], 3, axis=2)
-
-
-def saved(image: Image.Image, format_: str, **options) -> io.BytesIO:
-    buffer = io.BytesIO()
-    image.save(buffer, format_, **options)
-    buffer.seek(0)
-    return buffer
 
 
 def png(size, depth: int, kind: int, rows: bytes, transparency: bytes = b"") -> io.BytesIO:
@@ -42,23 +27,6 @@ def png(size, depth: int, kind: int, rows: bytes, transparency: bytes = b"") -> 
     clear = chunk(b"tRNS", transparency) if transparency else b""
     data = chunk(b"IHDR", header) + clear + chunk(b"IDAT", zlib.compress(rows))
     return io.BytesIO(b"\x89PNG\r\n\x1a\n" + data + chunk(b"IEND", b""))
-
-
-def check(picture: pixels.Picture) -> pixels.Picture:
-    """What holds of every picture."""
-    assert picture.rgb.dtype == np.uint8
-    assert picture.rgb.flags.c_contiguous
-    if picture.grey:
-        assert (picture.rgb == picture.rgb[..., :1]).all()
-    if picture.alpha is not None:
-        assert picture.alpha.dtype == np.uint8
-        assert picture.alpha.shape == picture.rgb.shape[:2]
-    return picture
-
-
-def alpha_of(picture: pixels.Picture) -> np.ndarray:
-    assert picture.alpha is not None
-    return picture.alpha
 
 
 # --- Pillow's modes -------------------------------------------------------------------------------

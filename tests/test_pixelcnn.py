@@ -105,9 +105,9 @@ def filled(path: Path, kind: int) -> PriorState:
     state = PriorState(prior, SHAPES)
     most = state.none - 1
     random = np.random.default_rng(kind)
-    for place in state.places:
-        drawn = random.integers(0, most + 1, (len(prior), place.size))
-        state.codes[:, place] = [drawn, 0, most][kind]
+    for inside in state.segment_positions:
+        drawn = random.integers(0, most + 1, (len(prior), inside.size))
+        state.codes[:, inside] = [drawn, 0, most][kind]
     return state
 
 
@@ -118,10 +118,10 @@ def test_float32_equals_int64(path: Path, kind: int) -> None:
     state = filled(path, kind)
     for level in range(len(state.priors)):
         state.begin(level)
-        for number, place in enumerate(state.places):
+        for number, inside in enumerate(state.segment_positions):
             codes = state.segment(number, len(state.priors))
             wanted = plain_frequencies(file, codes, level)
-            got = state.frequencies(place)
+            got = state.frequencies(inside)
             assert np.array_equal(got.reshape(wanted.shape), wanted)
             assert got.min() >= 1
             assert np.all(got.sum(1) == TOTAL)
@@ -152,7 +152,7 @@ def test_a_code_is_seen_by_later_waves_alone(path: Path) -> None:
     state.begin(level)
     before = state.frequencies(state.everywhere)
     y, x = 2, 3
-    state.codes[level, state.places[0][y * w + x]] ^= 1
+    state.codes[level, state.segment_positions[0][y * w + x]] ^= 1
     state.begin(level)
     after = state.frequencies(state.everywhere)
     changed = np.any(before != after, 1)
@@ -177,7 +177,7 @@ def test_wavefront_equals_the_plain_decoder(path: Path) -> None:
         for positions, _ in state.waves():
             frequencies = state.frequencies(positions)
             state.codes[level, positions] = wanted[level].ravel()[
-                np.searchsorted(state.places[0], positions)
+                np.searchsorted(state.segment_positions[0], positions)
             ]
             coder.put_each(state.codes[level, positions], frequencies)
     data = coder.finish()

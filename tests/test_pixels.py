@@ -6,7 +6,7 @@ from PIL import Image
 
 from gencodec.codec.errors import InputError
 from gencodec.codec.image import pixels
-from helpers.pictures import ALPHA, COLOUR, GREY, RGBA, RNG, alpha_of, check, grey_of
+from helpers.pictures import ALPHA, COLOUR, GREY, RGBA, alpha_of, check, grey_of
 
 # --- arrays ---------------------------------------------------------------------------------------
 
@@ -140,15 +140,3 @@ def test_to_image_has_its_own_memory(grey):
     rgb[:] = 0
     assert image.tobytes() == before
     image.putpixel((0, 0), 0)
-
-
-@pytest.mark.parametrize("size", [(1, 1), (16, 16), (17, 31), (15, 1)])
-@pytest.mark.parametrize("channels", [(), (3,)])
-def test_pad_to(size, channels):
-    planes = RNG.integers(0, 256, (*size, *channels), dtype=np.uint8)
-    padded = pixels.pad_to(planes, 16)
-    height, width = (-(-side // 16) * 16 for side in size)
-    assert padded.shape == (height, width, *channels)
-    rows = np.minimum(np.arange(height), size[0] - 1)
-    columns = np.minimum(np.arange(width), size[1] - 1)
-    np.testing.assert_array_equal(padded, planes[rows][:, columns])

@@ -42,15 +42,15 @@ def test_the_choice_is_the_cheaper_of_the_two_nearest_sizes() -> None:
 
 def test_training_rounds_as_the_codec_does() -> None:
     residuals = Quantizer()
-    exact, rows = some()
+    residual, rows = some()
     thresholds = residuals.thresholds.numpy()
-    wanted = quantize(exact.numpy(), rows.numpy().astype(np.uint8), thresholds)
+    wanted = quantize(residual.numpy(), rows.numpy().astype(np.uint8), thresholds)
     wanted[rows.numpy() <= SKIPPED_ROWS] = 0
     with torch.no_grad():
-        values, bits = residuals(exact, rows, False)
+        values, bits = residuals(residual, rows, False)
     assert np.array_equal(values.numpy(), wanted)
     assert (bits[rows <= SKIPPED_ROWS] == 0).all()
-    assert (values.abs() < torch.floor(exact.abs() + 0.5)).any()
+    assert (values.abs() < torch.floor(residual.abs() + 0.5)).any()
 
 
 def test_probabilities_sum_to_one() -> None:
@@ -63,21 +63,21 @@ def test_probabilities_sum_to_one() -> None:
 
 def test_bits_are_about_those_of_noise_in_wide_rows() -> None:
     residuals = Quantizer()
-    exact, rows = some()
+    residual, rows = some()
     wide = rows > 40
     with torch.enable_grad():
-        hard = residuals(exact, rows, False)[1][wide].mean()
-        noisy = residuals(exact, rows, True)[1][wide].mean()
+        hard = residuals(residual, rows, False)[1][wide].mean()
+        noisy = residuals(residual, rows, True)[1][wide].mean()
     assert abs(float(hard - noisy)) < 0.02
 
 
 def test_what_learns_from_what() -> None:
     """An encoder from noise; once it stands still, means from noise and rows from symbols."""
     residuals = Quantizer()
-    exact, rows = some()
+    residual, rows = some()
     rows = rows.clamp(min=SKIPPED_ROWS + 1)
     for encoder_trains in (True, False):
-        seen = exact.clone().requires_grad_(), rows.clone().requires_grad_()
+        seen = residual.clone().requires_grad_(), rows.clone().requires_grad_()
         values, bits = residuals(*seen, encoder_trains)
         bits.sum().backward()
         assert all(part.grad is not None and part.grad.abs().sum() > 0 for part in seen)

@@ -37,7 +37,7 @@ SNIPPETS = [
 
 
 @pytest.fixture
-def place(tmp_path: Path, photo: Path) -> Path:
+def folder(tmp_path: Path, photo: Path) -> Path:
     """A folder with a ``photo.jpg``, some ``photos`` and a command ``gencodec``."""
     (tmp_path / "photos" / "below").mkdir(parents=True)
     shutil.copy(photo, tmp_path / "photos" / "a.jpg")
@@ -49,11 +49,11 @@ def place(tmp_path: Path, photo: Path) -> Path:
     return tmp_path
 
 
-def run(place: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    path = f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}"
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         command,
-        cwd=place,
+        cwd=folder,
         env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
@@ -70,28 +70,28 @@ def test_the_first_two_commands() -> None:
     assert set_up == "python3 -m venv .venv"
     assert install == ".venv/bin/pip install ."
     assert compress.startswith(".venv/bin/gencodec compress ")
-    as_tests = SET_UP.replace(compress, ".venv/bin/pytest")
+    as_tests = SET_UP.replace(compress, ".venv/bin/pytest --cov")
     as_tests = as_tests.replace("install .", 'install ".[train,dev]"')
     assert as_tests.replace(".venv", ".venv-test") == TEST
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no sh here")
-def test_the_first_command_compresses(place: Path, cat: Path) -> None:
-    (place / "tests" / "data").mkdir(parents=True)
-    shutil.copy(cat, place / "tests" / "data")
+def test_the_first_command_compresses(folder: Path, cat: Path) -> None:
+    (folder / "tests" / "data").mkdir(parents=True)
+    shutil.copy(cat, folder / "tests" / "data")
     command = SET_UP.rpartition(" && ")[2].removeprefix(".venv/bin/")
-    run(place, "sh", "-e", "-c", command)
-    packed = place / "tests" / "data" / "cat.gnc"
+    run(folder, "sh", "-e", "-c", command)
+    packed = folder / "tests" / "data" / "cat.gnc"
     assert 0 < packed.stat().st_size < cat.stat().st_size
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no sh here")
 @pytest.mark.parametrize(("kind", "text"), SNIPPETS)
-def test_snippet(place: Path, kind: str, text: str) -> None:
+def test_snippet(folder: Path, kind: str, text: str) -> None:
     if kind == "sh":
-        run(place, "sh", "-e", "-c", text)
+        run(folder, "sh", "-e", "-c", text)
     else:
-        run(place, sys.executable, "-c", text)
+        run(folder, sys.executable, "-c", text)
 
 
 def test_the_windows_form_is_the_same() -> None:

@@ -21,10 +21,11 @@ from gencodec.training.autoencoder.bias_correction import correct_bias
 from gencodec.training.autoencoder.export import INT8_WEIGHTS
 from gencodec.training.autoencoder.int8_blocks import Int8Conv2d, InvertedResidual
 from gencodec.training.autoencoder.network import level_weights_at
-from gencodec.training.autoencoder.restore import INFERENCE_ROLES, read_model
+from gencodec.training.autoencoder.restore import INFERENCE_ROLES
 from gencodec.training.config import PRESETS, with_overrides
 from gencodec.training.layers import IntConv2d
 from gencodec.training.onnx_writer import _scales
+from helpers.restored_autoencoder import read_model
 from helpers.tiny_autoencoder import SHORT, TINY, tiny_model, write_pictures
 
 

@@ -1,96 +1,51 @@
-"""Rate and distortion of the installed models, from real files that are decoded again.
-
-Every picture is compressed at each quality, the file is written (to memory, whole, header
-included) and decoded by the runtime, and the mean curve over the pictures is compared with that
-of Pillow's JPEG (4:2:0, optimised tables) by its BD-rate. Imports no torch.
-"""
+"""Figures of the installed models, of one family or of all. Imports no torch."""
 
 import json
-import platform
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-import PIL
-
-from .. import __version__
-from ..codec import api, library, metrics
+from ..codec import api, library
 from ..codec.comparison import compare
 from ..codec.comparison import plot as chart
 from ..codec.comparison.results import Curve, Point
+from ..codec.comparison.text import Table
 from ..codec.errors import InputError
-from ..codec.session import ONNXRUNTIME_VERSION
+from .circumstances import circumstances
 from .data import Pixels, load_whole
 from .evaluations import EVALUATIONS
-from .rate_distortion import measure_jpeg, measure_ours
 
-__all__ = ["QUALITIES", "published", "run", "run_all"]
-
-QUALITIES = tuple(range(0, 101, 10))
-JPEG_QUALITIES = (5, 10, 20, 35, 50, 75, 90, 95)
+__all__ = ["published", "run", "run_all", "tables"]
 
 
-def run(family: str, data: Path, model: Path | None = None) -> dict:
+def run(
+    family: str,
+    data: Path,
+    model: Path | None = None,
+    tune: str | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> dict:
     """Figures of ``family`` on the pictures under ``data``.
 
     Arguments:
         model: a model file to evaluate instead of the shipped one.
+        tune: which of the shipped models, where a family has several; None for all of them.
+        progress: called with the share of the work that is done, from 0 to 1.
 
-    Returns: ``points`` (quality, bpp, psnr, ms_ssim, ssimulacra2, estimate_bpp: means),
-        ``jpeg`` (the same for Pillow's JPEG), what `EVALUATIONS` adds for the family,
-        ``bd_rate`` in percent with its range in dB
-        (``lo``, ``hi``), ``bd_rate_ms_ssim``, ``bd_rate_ssimulacra2`` (None where curves share no
-        range), ``tuned`` (the same of shipped models that are tuned otherwise, by tune), and what
-        it was measured with.
+    Returns: ``family``, and what its row of `EVALUATIONS` gives.
 
     Raises:
-        InputError: an unknown family, or no pictures.
+        InputError: an unknown family, no pictures, or no model that is tuned so.
     """
-    if family not in api.CODECS:
-        known = ", ".join(api.CODECS)
+    if family not in EVALUATIONS:
+        known = ", ".join(EVALUATIONS)
         raise InputError(f"There is no family {family!r} to evaluate; known: {known}.")
-    pictures = load_whole(Path(data))
-    evaluation = EVALUATIONS[family]
-    qualities = (*evaluation.lower_jpeg_qualities, *JPEG_QUALITIES)
-    jpeg = [measure_jpeg(pictures, quality) for quality in qualities]
-    tunes = library.shipped().get(family, {}).get("tuned", {}) if model is None else {}
-    tuned = {tune: _against(jpeg, pictures, family, None, tune) for tune in tunes}
-    return {
-        "family": family,
-        "pictures": len(pictures),
-        **_against(jpeg, pictures, family, model),
-        "jpeg": jpeg,
-        **({"tuned": tuned} if tuned else {}),
-        **evaluation.more(pictures, model),
-        **_circumstances(),
-    }
+    return EVALUATIONS[family].run(Path(data), model, tune, progress)
 
 
-def _against(
-    jpeg: list[dict],
-    pictures: list[Pixels],
-    family: str,
-    model: Path | None,
-    tune: str | None = None,
-) -> dict:
-    """One curve of ours, and how it compares with JPEG's."""
-    qualities = api.quality_steps(family, model) or QUALITIES
-    points = [measure_ours(pictures, family, quality, model, tune) for quality in qualities]
-    rate = _bd_rate(jpeg, points, "psnr")
-    similarity = _bd_rate(jpeg, points, "ms_ssim_db")
-    visual = _bd_rate(jpeg, points, "ssimulacra2")
-    first = api.compress(pictures[0], codec=family, model=model, tune=tune)
-    return {
-        "decoder": api.info(first).decoder,
-        "bd_rate": rate and round(rate.percent, 2),
-        "lo": rate and round(rate.lo, 2),
-        "hi": rate and round(rate.hi, 2),
-        "bd_rate_ms_ssim": similarity and round(similarity.percent, 2),
-        "bd_rate_ssimulacra2": visual and round(visual.percent, 2),
-        "points": points,
-    }
+def tables(result: dict) -> list[Table]:
+    """What `run` returned, for the terminal."""
+    return EVALUATIONS[result["family"]].tables(result)
 
 
 def run_all(
@@ -103,30 +58,37 @@ def run_all(
 
     There is ``FAMILY.json`` (what `run` returns) for each family, ``compare.json`` (mean curves and
     BD-rates of the default codec against what Pillow has, of the means and of each picture,
-    numbered in the order of their names), and, where the pictures are Kodak's, ``kodak.svg``: our
-    curves among published ones.
+    numbered in the order of their names, and the means of those), and, where the pictures are
+    Kodak's, ``kodak.svg``: our curves among published ones.
 
     Arguments:
-        data: a folder of pictures, at least 161 pixels each way.
+        data: a folder of pictures.
         out: the folder to write to; None for that of the shipped results.
         model: a model file to evaluate instead of the shipped ones.
-        progress: called with the share of the comparison that is done, from 0 to 1.
+        progress: called with the share of the work that is done, from 0 to 1.
 
     Returns: what `run` returned for each family.
     """
     chart.require()
     pictures = load_whole(Path(data))
-    results = [run(family, data, model) for family in api.installed(model)]
-    found = compare.compare(pictures, qualities=(), model=model, progress=progress)
+    families = api.installed(model)
+    parts = len(families) + 1
+
+    def part(number: int) -> Callable[[float], None]:
+        return lambda share: None if progress is None else progress((number + share) / parts)
+
+    results = [run(each, data, model, progress=part(i)) for i, each in enumerate(families)]
+    found = compare.compare(pictures, qualities=(), model=model, progress=part(len(families)))
     comparison = {
         "curves": [asdict(curve) for curve in found.curves],
         "rates": [asdict(rate) for rate in found.rates],
+        "averages": [asdict(rate) for rate in found.averages],
         "pictures": [
             {"name": report.name, "rates": [asdict(rate) for rate in report.rates]}
             for report in found.pictures
         ],
         "notes": found.notes,
-        **_circumstances(found.versions),
+        **circumstances(found.versions),
     }
     out = library.PRETRAINED / "results" if out is None else Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -163,28 +125,3 @@ def _curve(result: dict) -> Curve:
 def _is_kodak(pictures: list[Pixels]) -> bool:
     # By their number and sizes; the published means tell nothing beside those of other pictures.
     return len(pictures) == 24 and all(sorted(p.shape) == [3, 512, 768] for p in pictures)
-
-
-def _circumstances(more: dict[str, str] | None = None) -> dict:
-    """What was measured with, where and when."""
-    return {
-        "versions": {
-            "gencodec": __version__,
-            "onnxruntime": ONNXRUNTIME_VERSION,
-            "pillow": PIL.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-            **(more or {}),
-        },
-        "machine": f"{platform.system()} {platform.machine()}",
-        "date": datetime.now(UTC).date().isoformat(),
-    }
-
-
-def _bd_rate(jpeg: list[dict], points: list[dict], measure: str) -> metrics.BDRate | None:
-    theirs, ours = ([row[measure] for row in rows] for rows in (jpeg, points))
-    if max(min(theirs), min(ours)) >= min(max(theirs), max(ours)):
-        return None  # JPEG ends above, or is not as good as, all of ours
-    return metrics.bd_rate(
-        [row["bpp"] for row in jpeg], theirs, [row["bpp"] for row in points], ours
-    )

@@ -1,18 +1,18 @@
-"""What is asked of a codec beside its curve of rate and distortion, by family. Imports no torch."""
+"""The one table of how families are evaluated. Imports no torch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .data import Pixels
-from .flow.evaluate import run as evaluate_flow
-from .vqvae.evaluate import run as evaluate_vqvae
+from ..codec.comparison.text import Table
+from . import rate_distortion
+from .data import Pixels, load_whole
+from .denoiser import evaluate as denoiser
+from .flow import evaluate as flow
+from .rate_distortion import Progress
+from .vqvae import evaluate as vqvae
 
 __all__ = ["EVALUATIONS", "Evaluation"]
-
-
-def _nothing(pictures: list[Pixels], model: Path | None) -> dict:
-    return {}
 
 
 @dataclass(frozen=True)
@@ -20,16 +20,44 @@ class Evaluation:
     """How a family is evaluated.
 
     Attributes:
-        more: figures beside the curve, by name, of pictures and a model file (None: shipped).
-        lower_jpeg_qualities: of JPEG's curve, for codecs whose files are smaller than most.
+        run: its figures, of a folder of pictures, a model file (None: shipped), a tune (None: all)
+            and what is told the share of the work that is done.
+        tables: those figures for the terminal.
     """
 
-    more: Callable[[list[Pixels], Path | None], dict] = _nothing
-    lower_jpeg_qualities: tuple[int, ...] = ()
+    run: Callable[[Path, Path | None, str | None, Progress | None], dict]
+    tables: Callable[[dict], list[Table]]
+
+
+def _no_figures(pictures: list[Pixels], model: Path | None) -> dict:
+    return {}
+
+
+def _no_tables(result: dict) -> list[Table]:
+    return []
+
+
+def _codec(
+    family: str,
+    more: Callable[[list[Pixels], Path | None], dict] = _no_figures,
+    more_tables: Callable[[dict], list[Table]] = _no_tables,
+) -> Evaluation:
+    """Of a codec: rate and distortion, and what is asked of this one beside them."""
+
+    def run(data: Path, model: Path | None, tune: str | None, progress: Progress | None) -> dict:
+        pictures = load_whole(data)
+        found = rate_distortion.measure(family, pictures, model, tune, progress)
+        return found | more(pictures, model)
+
+    def tables(result: dict) -> list[Table]:
+        return rate_distortion.tables(result) + more_tables(result)
+
+    return Evaluation(run, tables)
 
 
 EVALUATIONS = {
-    "autoencoder": Evaluation(),
-    "flow": Evaluation(evaluate_flow),
-    "vqvae": Evaluation(evaluate_vqvae, (1, 2, 3)),
+    "autoencoder": _codec("autoencoder"),
+    "flow": _codec("flow", flow.run, flow.tables),
+    "vqvae": _codec("vqvae", vqvae.run, vqvae.tables),
+    "denoiser": Evaluation(denoiser.run, denoiser.tables),
 }

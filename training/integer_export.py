@@ -10,8 +10,9 @@ from ..codec.errors import InputError
 from ..codec.modelfile import MAX_EXACT_INT
 from .layers import IntConv2d
 from .onnx_operators import operator, quantize_linear, uint8
+from .onnx_writer import Role
 
-__all__ = ["FrozenIntConv2d", "exact", "layers"]
+__all__ = ["FrozenIntConv2d", "exact", "proven"]
 
 
 class FrozenIntConv2d(nn.Module):
@@ -55,7 +56,7 @@ class FrozenIntConv2d(nn.Module):
         rows = rows.reshape(h, w, 2, 2 * count).transpose(1, 2).reshape(4 * h * w, count)
         return rows.T.reshape(1, count, 2 * h, 2 * w)
 
-    def halves(
+    def channel_groups(
         self, x: Tensor, level_weights: Tensor, first: Tensor, last: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Half of the channels at positions ``first``, the others at ``last``, as bytes.
@@ -67,7 +68,7 @@ class FrozenIntConv2d(nn.Module):
         if 2 * self.largest >= MAX_EXACT_INT:  # a digit more than elsewhere
             raise InputError("The last integer layer's sums are too large; make it narrower.")
         # Half a unit more, and no sum is halfway between two integers: however an operator rounds
-        # such, the result is the integer that it is elsewhere, where halves go up.
+        # such, the result is the integer that it is elsewhere, where halves round up.
         offset = (self.offset(level_weights) + self.unit / 2).T
         weight, rows = self.matrix(), x.flatten(2)[0].T
         half = len(weight) // 2
@@ -90,8 +91,20 @@ def exact(network: nn.Module) -> nn.Module:
     return frozen
 
 
-def layers(role: str, graph: onnx.GraphProto, network: nn.Module) -> list[dict]:
-    """Names and proven bounds of a role's integer convolutions."""
+def proven(roles: list[Role], graphs: dict[str, onnx.GraphProto]) -> dict[str, list[dict]]:
+    """Names and proven bounds of the integer convolutions of exact roles, for a file's ``exact``.
+
+    Raises:
+        InputError: a sum could be larger than float32 holds exactly.
+    """
+    return {
+        role.name: _layers(role.name, graphs[role.name], role.integers)
+        for role in roles
+        if role.integers is not None
+    }
+
+
+def _layers(role: str, graph: onnx.GraphProto, network: nn.Module) -> list[dict]:
     stored = {weight.name for weight in graph.initializer}
     described = []
     for name, layer in network.named_children():

@@ -12,7 +12,6 @@ References:
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ __all__ = [
     "Block",
     "GainTable",
     "IntConv2d",
+    "MeasuredBuffers",
     "PreciseConv2d",
     "Residual",
     "in_float32",
@@ -36,7 +36,40 @@ def round_ste(x: Tensor) -> Tensor:
     return x + (torch.floor(x + 0.5) - x).detach()
 
 
-class Residual(nn.Module):
+class MeasuredBuffers(nn.Module):
+    """Base of layers with buffers that training measures and plain weights come without.
+
+    Such a buffer is None until it is measured. What is loaded decides whether it is there.
+    """
+
+    measured_buffers = ("spread", "activation_range")
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Tensor],
+        prefix: str,
+        local_metadata: dict[str, object],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        for name in self.measured_buffers:
+            if name in self._buffers:
+                found = state_dict.get(f"{prefix}{name}")
+                setattr(self, name, None if found is None else torch.empty_like(found))
+        super()._load_from_state_dict(
+            state_dict,
+            prefix,
+            local_metadata,
+            strict,
+            missing_keys,
+            unexpected_keys,
+            error_msgs,
+        )
+
+
+class Residual(MeasuredBuffers):
     """What residual blocks have in common: layers that see, and change, all channels alike.
 
     Channels differ in size, in a transform codec a hundredfold. A hidden unit of plain weights
@@ -55,16 +88,6 @@ class Residual(nn.Module):
         super().__init__()
         self.register_buffer("spread", None)
         self.spread: Tensor | None
-
-    def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, state: dict[str, Any], prefix: str, *rest: Any
-    ) -> None:
-        # Plain weights, as files of weights hold them, come without what training measured.
-        for name in ("spread", "activation_range"):
-            if name in self._buffers:
-                found = state.get(f"{prefix}{name}")
-                setattr(self, name, None if found is None else torch.empty_like(found))
-        super()._load_from_state_dict(state, prefix, *rest)
 
     def input_weight(self, name: str) -> Tensor:
         """The weight of a layer that reads the block's channels."""
@@ -177,14 +200,14 @@ def in_float32(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 class GainTable(nn.Module):
-    """One vector of ``channels`` numbers a quality rung, interpolated linearly between gain_levels.
+    """One vector of ``channels`` numbers a gain level, interpolated linearly in between.
 
-    The mixing weights, shape ``b r``, come with the input; the result is ``b c 1 1``.
+    The weights of the levels, shape ``b r``, come with the input; the result is ``b c 1 1``.
     """
 
-    def __init__(self, gain_levels: int, channels: int, fill: float | Tensor = 0.0) -> None:
+    def __init__(self, gain_levels: int, channels: int, initial: float | Tensor = 0.0) -> None:
         super().__init__()
-        self.table = nn.Parameter(torch.zeros(gain_levels, channels) + fill)
+        self.table = nn.Parameter(torch.zeros(gain_levels, channels) + initial)
 
     def forward(self, level_weights: Tensor) -> Tensor:
         return (level_weights @ self.table)[:, :, None, None]
@@ -194,7 +217,7 @@ class IntConv2d(nn.Module):
     """Convolution on integers: ``clip(floor((w * x + b(quality)) * 2**-shift + 1/2), lo, hi)``.
 
     ``x`` holds integers of at most ``input_max`` in absolute value. The bias is a table of
-    integers with a row per quality rung, mixed by integer weights that sum to ``2**mix_bits``.
+    integers with a row per gain level, summed with integer weights that sum to ``2**mix_bits``.
 
     Arguments:
         shift: the result is divided by ``2**shift``; the weights are stored times ``2**shift``.

@@ -5,8 +5,9 @@ import json
 import math
 import tempfile
 import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import onnx
@@ -16,48 +17,72 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional as F
 
-from ..codec.modelfile import KEY
+from ..codec.modelfile import KEY, ModelFile
 
-__all__ = ["OPSET", "export_role", "fold_unshuffle", "write_model"]
+__all__ = [
+    "OPSET",
+    "Role",
+    "export_role",
+    "export_roles",
+    "fold_unshuffle",
+    "write_decoder",
+    "write_encoder",
+    "write_model",
+]
 
 OPSET, IR_VERSION = 18, 10  # what onnxruntime has read since 2024
-FOLDED = 8  # numbers, at most, of what is worked out when a network is exported
+FOLDED = 8  # numbers, at most, of constants that are worked out when a network is exported
 SMALL = 1000  # weights up to this many numbers stay float32
 
 
-def export_role(
-    role: str,
-    network: torch.nn.Module,
-    inputs: dict[str, torch.Tensor],
-    outputs: list[str],
-    dynamic: dict[str, dict[int, str]],
-    store: Literal["exact", "half"],
-    coarse: tuple[str, ...] = (),
-) -> onnx.GraphProto:
-    """One network as a graph whose every name begins with ``role/``.
+@dataclass(frozen=True)
+class Role:
+    """One network of a model file, declared.
 
-    Arguments:
-        inputs: example inputs by name; ``dynamic``: their axes that may have any length.
-        store: how weights are stored. "exact": an integer network, as the integers that they
-            are; "half": float16.
-        coarse: parts of names of weights to store as 8-bit integers with a scale instead of
+    Attributes:
+        name: what the runtime runs it by.
+        network: as the runtime computes it, which may differ in layout from what is trained.
+        inputs: example inputs by name, in the order of the network's arguments.
+        outputs: names of what it returns.
+        dynamic: by input, the axes that may have any length, with a name for each length.
+        integers: of an exact network, the layers as trained, whose bounds
+            `integer_export.proven` states. Its weights are stored as the integers that they are,
+            those of other networks as float16.
+        int8: parts of names of weights to store as 8-bit integers with a scale instead of
             float16: right for what residual blocks add, not for the linear path, whose first
             coefficients are a hundred times as large as the last.
     """
+
+    name: str
+    network: torch.nn.Module
+    inputs: dict[str, torch.Tensor]
+    outputs: tuple[str, ...]
+    dynamic: dict[str, dict[int, str]]
+    integers: torch.nn.Module | None = None
+    int8: tuple[str, ...] = ()
+
+
+def export_roles(roles: Iterable[Role]) -> dict[str, onnx.GraphProto]:
+    """The graphs of roles by name, for `write_model` and `write_decoder`."""
+    return {role.name: export_role(role) for role in roles}
+
+
+def export_role(role: Role) -> onnx.GraphProto:
+    """One network as a graph whose every name begins with the role's name and a slash."""
     shapes = {
-        name: {axis: torch.export.Dim(title) for axis, title in dynamic.get(name, {}).items()}
-        for name in inputs
+        name: {axis: torch.export.Dim(title) for axis, title in role.dynamic.get(name, {}).items()}
+        for name in role.inputs
     }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "role.onnx"
         with warnings.catch_warnings():  # the exporter's advice to its own developers
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                network.eval(),
-                tuple(inputs.values()),
+                role.network.eval(),
+                tuple(role.inputs.values()),
                 str(path),
-                input_names=list(inputs),
-                output_names=outputs,
+                input_names=list(role.inputs),
+                output_names=list(role.outputs),
                 dynamic_shapes=tuple(shapes.values()),
                 opset_version=OPSET,
                 dynamo=True,
@@ -66,15 +91,35 @@ def export_role(
                 verbose=False,
             )
         model = onnx.load(str(path))
-        # Of what is constant only shapes are worked out: weights are to keep their names.
-        model = optimizer.optimize(model, input_size_limit=FOLDED)
-    graph = model.graph
+    graph = _fold_shapes(model, role).graph
     del graph.value_info[:]
     for node in graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
-    _shrink(graph, store, coarse)
-    return onnx.compose.add_prefix_graph(graph, f"{role}/")
+    _shrink(graph, role.integers is not None, role.int8)
+    return onnx.compose.add_prefix_graph(graph, f"{role.name}/")
+
+
+def _fold_shapes(model: onnx.ModelProto, role: Role) -> onnx.ModelProto:
+    """Works out what is constant of shapes, and of nothing else: weights keep their names.
+
+    Those of an integer network may have as few numbers as a shape, or be equal to one another, and
+    are given to the graph from outside meanwhile.
+    """
+    exact = {name for name, _ in role.network.named_parameters()} if role.integers else set()
+    weights = [weight for weight in model.graph.initializer if weight.name in exact]
+    others = [weight for weight in model.graph.initializer if weight.name not in exact]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(others)
+    for weight in weights:
+        given = helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims)
+        model.graph.input.append(given)
+    model = optimizer.optimize(model, input_size_limit=FOLDED)
+    del model.graph.input[len(role.inputs) :]
+    others = list(model.graph.initializer)
+    del model.graph.initializer[:]
+    model.graph.initializer.extend([*weights, *others])
+    return model
 
 
 def fold_unshuffle(network: torch.nn.Module) -> torch.nn.Module:
@@ -106,7 +151,7 @@ def fold_unshuffle(network: torch.nn.Module) -> torch.nn.Module:
     return network
 
 
-def _shrink(graph: onnx.GraphProto, store: str, coarse: tuple[str, ...]) -> None:
+def _shrink(graph: onnx.GraphProto, exact: bool, int8: tuple[str, ...]) -> None:
     """Stores weights small, with what makes them float32 again in front of their use."""
     kept, made = [], []
     for weight in graph.initializer:
@@ -114,12 +159,12 @@ def _shrink(graph: onnx.GraphProto, store: str, coarse: tuple[str, ...]) -> None
         scales: dict[str, NDArray[np.float32]] = {}
         if values.dtype != np.float32:
             stored = None
-        elif store == "exact":
+        elif exact:
             whole = values.size > 1 and np.array_equal(values, np.floor(values))
             stored = values.astype(_smallest(values)) if whole else None
         elif values.size <= SMALL:
             stored = None
-        elif values.ndim == 4 and any(part in name for part in coarse):
+        elif values.ndim == 4 and any(part in name for part in int8):
             scales = _scales(values)
             stored = np.round(values / math.prod(scales.values())).astype(np.int8)
         else:
@@ -172,12 +217,48 @@ def _smallest(values: NDArray) -> type:
     raise ValueError("an integer weight does not fit 32 bits")
 
 
+def write_decoder(
+    out: Path, about: dict, graphs: dict[str, onnx.GraphProto], tables: dict[str, NDArray]
+) -> tuple[Path, str]:
+    """A file of `write_model` in ``out``, named after its scheme, digest and part.
+
+    Returns: its path, and the whole digest in hexadecimal.
+    """
+    scheme, part = about["scheme"], about["part"]
+    draft = out / f"{scheme}-{part}.part"  # the digest is known once it is written
+    write_model(draft, about, graphs, tables)
+    digest = ModelFile.load(draft).digest.hex()
+    ending = "" if part == scheme else f"-{part}"
+    path = out / f"{scheme}-{digest[:8]}{ending}.onnx"
+    draft.replace(path)
+    return path, digest
+
+
+def write_encoder(
+    out: Path,
+    about: dict,
+    graphs: dict[str, onnx.GraphProto],
+    tables: dict[str, NDArray],
+    decoder: str,
+) -> Path:
+    """A file of `write_model` in ``out``, named after the decoder's digest, which it carries."""
+    path = out / f"{about['scheme']}-{decoder[:8]}-{about['part']}.onnx"
+    settings = {**about["settings"], "decoder": decoder}
+    write_model(path, {**about, "settings": settings}, graphs, tables)
+    return path
+
+
 def write_model(
-    path: Path, about: dict, graphs: list[onnx.GraphProto], tables: dict[str, NDArray]
+    path: Path, about: dict, graphs: dict[str, onnx.GraphProto], tables: dict[str, NDArray]
 ) -> None:
-    """One ONNX file of several roles and tables; see ``codec.modelfile`` for the form."""
+    """One ONNX file of several roles and tables; see ``codec.modelfile`` for the form.
+
+    Arguments:
+        about: scheme, part and settings; the names of the roles are added.
+        graphs: of `export_roles`.
+    """
     merged = onnx.GraphProto(name="gencodec")
-    for graph in graphs:
+    for graph in graphs.values():
         merged.node.extend(graph.node)
         merged.initializer.extend(graph.initializer)
         merged.input.extend(graph.input)
@@ -187,7 +268,8 @@ def write_model(
     opset = helper.make_opsetid("", OPSET)
     model = helper.make_model(merged, opset_imports=[opset], producer_name="gencodec")
     model.ir_version = IR_VERSION
-    text = json.dumps({"format": 1, **about}, sort_keys=True, separators=(",", ":"))
+    described = {"format": 1, "roles": list(graphs), **about}
+    text = json.dumps(described, sort_keys=True, separators=(",", ":"))
     helper.set_model_props(model, {KEY: text})
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))

@@ -3,7 +3,7 @@
 Adam gives every weight a step of its own, as if weights did not depend on each other. Here a
 convolution's gradient is first turned into the eigenbases of its covariances over the outputs and
 over the inputs, where its parts hardly depend on each other; Adam acts there, and its step is
-turned back. In equal time this trains the denoiser and the autoencoder farther (see LOG).
+turned back. In equal time this trains the denoiser and the autoencoder farther (docs/training.md).
 
 References:
     Vyas et al. 2024, "SOAP: improving and stabilizing Shampoo using Adam" (arXiv 2409.11321).

@@ -141,11 +141,11 @@ class WeightsMixin:
         }
         temporary = path.with_suffix(".tmp")
         average = dict(average)
-        for place, block in self.model.named_modules():
+        for prefix, block in self.model.named_modules():
             if isinstance(block, Residual):
-                names = [n for n, _ in block.named_parameters() if f"{place}.{n}" in average]
-                plain = block.plain({n: average[f"{place}.{n}"] for n in names})
-                average |= {f"{place}.{n}": value for n, value in plain.items()}
+                names = [n for n, _ in block.named_parameters() if f"{prefix}.{n}" in average]
+                plain = block.plain({n: average[f"{prefix}.{n}"] for n in names})
+                average |= {f"{prefix}.{n}": value for n, value in plain.items()}
         # What a run rounded to belongs to its weights: they were trained on that grid.
         average |= {k: v for k, v in self.model.named_buffers() if k.endswith(".activation_range")}
         tensors = {k: v.detach().cpu().contiguous() for k, v in average.items()}

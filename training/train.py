@@ -54,7 +54,7 @@ def run(
     # ---- set-up ------------------------------------------------------------------------------
     if family not in FAMILIES:
         raise InputError(f"there is no family {family!r}; known: {', '.join(FAMILIES)}.")
-    rank, world, device = _place()
+    rank, world, device = _process()
     chief = rank == 0
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -64,8 +64,8 @@ def run(
     task = FAMILIES[family].task(network_texts, device)
     tiles = load_pictures(Path(data), config.crop)
     if validation is None:
-        held = max(1, min(24, len(tiles) // 20))
-        held_out, tiles = tiles[:held], tiles[held:] or tiles
+        count = max(1, min(24, len(tiles) // 20))
+        held_out, tiles = tiles[:count], tiles[count:] or tiles
     else:
         held_out = load_pictures(Path(validation), task.smallest)
         held_out = held_out[:: -(-len(held_out) // config.validation_tiles)]
@@ -93,8 +93,9 @@ def run(
     else:
         optimizer = torch.optim.Adam(groups_of, config.lr, betas=(0.9, 0.98), fused=True)
     step, earlier = 0, 0.0
-    look = Crops(tiles, seed=config.seed)  # the same for every process
-    task.calibration_batches = [_as_batch(look.batch(8, config.crop), device) for _ in range(4)]
+    calibration = Crops(tiles, seed=config.seed)  # the same for every process
+    batches = (calibration.batch(8, config.crop) for _ in range(4))
+    task.calibration_batches = [_as_batch(batch, device) for batch in batches]
     if not resume:  # a checkpoint has what comes of it
         task.prepare()
     average = {name: p.detach().clone() for name, p in trained.items()}
@@ -175,7 +176,7 @@ def run(
     return figures
 
 
-def _place() -> tuple[int, int, torch.device]:
+def _process() -> tuple[int, int, torch.device]:
     """Rank, number of processes and device, from torchrun's environment if there is one."""
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     cuda = torch.cuda.is_available()

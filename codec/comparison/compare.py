@@ -17,20 +17,31 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .. import api, metrics
+from .. import api
 from ..errors import GencodecError, InputError
 from ..image.open import ImageSource, PathLike
 from .inputs import CompareInput, names
+from .our_codecs import Ours
+from .quality import QUALITY, SHOWN
 from .reference_codecs import REFERENCE_CODECS, ReferenceCodec, available_codecs, versions
-from .results import Comparison, Curve, Match, Point, Report, Row, mean_curves, mean_rates, rate
+from .results import (
+    Comparison,
+    Curve,
+    Match,
+    Point,
+    Report,
+    Row,
+    average_rates,
+    mean_curves,
+    mean_rates,
+    measures_of,
+    rate,
+)
 from .search import MEASURES, Coder, Measure, Sample, Trials
 
-__all__ = ["Comparer", "Ours", "compare"]
+__all__ = ["QUALITIES", "Comparer", "compare"]
 
 QUALITIES = tuple(range(0, 101, 10))  # of our curves
 TABLE = (10, 30, 50, 70, 90)  # the qualities of ours that are looked up, for a single picture
@@ -78,47 +89,18 @@ def compare(
     return comparer.summary(reports)
 
 
-@dataclass(frozen=True)
-class Ours:
-    """A codec of ours as the search sees it."""
-
-    name: str
-    settings: tuple[float, ...]
-    device: str = "auto"
-    threads: int | None = None
-    model: PathLike | None = None
-    browsers: str | None = None
-
-    @property
-    def label(self) -> str:
-        return f"gencodec {self.name}"
-
-    def encode(self, pixels: NDArray[np.uint8], setting: float) -> bytes:
-        return api.compress(
-            pixels,
-            self.name,
-            setting,
-            device=self.device,
-            threads=self.threads,
-            strip=True,
-            model=self.model,
-        )
-
-    def decode(self, data: bytes, grey: bool = False) -> NDArray[np.uint8]:
-        image = api.decompress(data, device=self.device, threads=self.threads, model=self.model)
-        return np.asarray(image.convert("L" if grey else "RGB"))
-
-
 class Comparer:
     """What is compared, and how; takes the pictures one by one.
 
     Arguments as for `compare`, and:
+        codecs: may hold codecs that are set up already, with options of their own.
         keep_files: whether `file` is to have what `measure` wrote and found to match.
+        shown: keys of `QUALITY`, what is measured of each file of the curves.
     """
 
     def __init__(
         self,
-        codecs: Sequence[str] | None = None,
+        codecs: Sequence[str | Ours] | None = None,
         against: Sequence[str] = REFERENCE_CODECS,
         qualities: Sequence[float] = TABLE,
         measures: Sequence[Measure] = ("psnr", "ms_ssim"),
@@ -126,11 +108,15 @@ class Comparer:
         threads: int | None = None,
         model: PathLike | None = None,
         keep_files: bool = False,
+        shown: Sequence[str] = SHOWN,
     ) -> None:
         available_codecs(against)  # refuses unknown names
         codecs = api.installed(model)[:1] if codecs is None else codecs
-        for name, known, what in [(name, api.CODECS, "codec") for name in codecs] + [
-            (name, MEASURES, "measure") for name in measures
+        given = [each if isinstance(each, str) else each.name for each in codecs]
+        for name, known, what in [
+            *((name, api.CODECS, "codec") for name in given),
+            *((name, MEASURES, "measure") for name in measures),
+            *((name, tuple(QUALITY), "measure") for name in shown),
         ]:
             if name not in known:
                 raise InputError(f"There is no {what} {name!r}; choose from: {', '.join(known)}.")
@@ -139,11 +125,14 @@ class Comparer:
         self.against = tuple(dict.fromkeys(against))
         self.qualities = tuple(sorted(set(qualities)))
         self.measures = tuple(measures)
+        self.shown = tuple(shown)
         self.workers = threads or os.cpu_count() or 1
         every = tuple(sorted({*QUALITIES, *self.qualities}))
         self.ours = [
-            Ours(name, api.quality_steps(name, model) or every, device, threads, model)
-            for name in dict.fromkeys(codecs)
+            each
+            if isinstance(each, Ours)
+            else Ours(each, api.quality_steps(each, model) or every, device, threads, model)
+            for each in dict.fromkeys(codecs)
         ]
         self._decoders: dict[str, str] = {}
         self._files: dict[tuple[str, str, float], bytes] | None = {} if keep_files else None
@@ -168,12 +157,12 @@ class Comparer:
         curves, rows = [], []
         for codec in self.ours:
             trials = Trials(codec, pixels)
-            curves.append(_curve(trials, codec.settings, "ours", count))
+            curves.append(self._curve(trials, codec.settings, "ours", count))
             self._decoders[codec.label] = api.info(trials.sample(codec.settings[0]).data).decoder
             for quality in self.qualities:
                 sample = trials.sample(quality)
                 self._keep(picture, codec, sample)
-                rows.append(Row(codec.name, quality, _point(trials, sample), ()))
+                rows.append(Row(codec.name, quality, trials.point(quality, self.shown), ()))
         found, refusals = self._all_matches(picture, theirs, [row.point for row in rows], count)
         rows = [
             replace(row, matches=tuple(match for _, matches in found for match in matches[index]))
@@ -191,8 +180,7 @@ class Comparer:
                 rate(mine, other, measure)
                 for mine in curves
                 for other, _ in found
-                for measure in ("psnr", "ms_ssim")
-                if measure == "psnr" or mine.points[0].ms_ssim is not None
+                for measure in measures_of([mine, other])
             ),
         )
         return self._seen.setdefault(same, report)
@@ -203,6 +191,7 @@ class Comparer:
             pictures=tuple(reports),
             curves=mean_curves(reports),
             rates=mean_rates(reports),
+            averages=average_rates(reports),
             notes=tuple(available_codecs(self.against)[1]),
             versions=self._decoders | versions(self.against),
         )
@@ -223,7 +212,7 @@ class Comparer:
 
         def work(reference: ReferenceCodec) -> tuple[Curve, list[list[Match]]]:
             trials = Trials(reference, picture.pixels)
-            curve = _curve(trials, reference.quality_grid, "theirs", count)
+            curve = self._curve(trials, reference.quality_grid, "theirs", count)
             return curve, [self._matches(picture, trials, point, count) for point in ours]
 
         found, refusals = [], []
@@ -242,6 +231,15 @@ class Comparer:
                 raise
         return found, refusals
 
+    def _curve(
+        self, trials: Trials, settings: Sequence[float], kind: str, count: "_Count"
+    ) -> Curve:
+        points = []
+        for setting in settings:
+            points.append(trials.point(setting, self.shown))
+            count.step()
+        return Curve(trials.coder.label, kind, tuple(points))
+
     def _keep(self, picture: CompareInput, coder: Coder, sample: Sample) -> None:
         if self._files is not None:
             self._files[picture.name, coder.label, sample.setting] = sample.data
@@ -259,7 +257,9 @@ class Comparer:
             point = saving = None
             if sample is not None:
                 self._keep(picture, trials.coder, sample)
-                point = _point(trials, sample, with_ms_ssim=measure != "psnr")
+                # Of a file of the same size all is told; else what it was found by.
+                shown = self.shown if measure == "bytes" else (measure,)
+                point = trials.point(sample.setting, shown)
                 if measure != "bytes":
                     saving = 100 * (1 - ours.bytes / point.bytes)
             lowest = sample is not None and sample.setting == trials.coder.settings[0]
@@ -286,18 +286,3 @@ class _Count:
 
 def _part(progress: Callable[[float], None], index: int, of: int) -> Callable[[float], None]:
     return lambda share: progress((index + share) / of)
-
-
-def _curve(trials: Trials, settings: Sequence[float], kind: str, count: _Count) -> Curve:
-    points = []
-    for setting in settings:
-        points.append(_point(trials, trials.sample(setting)))
-        count.step()
-    return Curve(trials.coder.label, kind, tuple(points))
-
-
-def _point(trials: Trials, sample: Sample, with_ms_ssim: bool = True) -> Point:
-    height, width = trials.pixels.shape[:2]
-    size = len(sample.data)
-    similarity = trials.ms_ssim(sample.setting) if with_ms_ssim else None
-    return Point(sample.setting, size, metrics.bpp(size, width, height), sample.psnr, similarity)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import GencodecError
-from .results import Curve, quality_of
+from .quality import QUALITY
+from .results import Curve, measures_of, quality_of
 
 __all__ = ["FORMATS", "draw", "require"]
 
@@ -38,7 +39,7 @@ def require() -> None:
 
 
 def draw(curves: Sequence[Curve], kind: str, title: str = "") -> bytes:
-    """The curves over bits per pixel: PSNR, and beside it MS-SSIM where every codec has it.
+    """The curves over bits per pixel: PSNR, and beside it what else every point has.
 
     Arguments:
         kind: "png" or "svg".
@@ -51,13 +52,11 @@ def draw(curves: Sequence[Curve], kind: str, title: str = "") -> bytes:
     import matplotlib
     from matplotlib.figure import Figure
 
-    measures = ["psnr"]
-    if all(point.ms_ssim is not None for curve in curves for point in curve.points):
-        measures.append("ms_ssim")
+    measures = measures_of(curves)
     # What is drawn must depend neither on the user's settings nor on the day.
     with matplotlib.rc_context(), matplotlib.rc_context({**matplotlib.rcParamsDefault}):
         matplotlib.rcParams.update({"svg.hashsalt": "gencodec", "font.size": 10})
-        figure = Figure(figsize=(6.4 * len(measures) + 0.4, 5.4), layout="constrained")
+        figure = Figure(figsize=(5.2 * len(measures) + 1.6, 5.4), layout="constrained")
         for column, measure in enumerate(measures, 1):
             axes = figure.add_subplot(1, len(measures), column)
             _panel(axes, curves, measure)
@@ -94,7 +93,7 @@ def _panel(axes: Any, curves: Sequence[Curve], measure: str) -> None:
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
     axes.set_xlabel("bits per pixel")
-    axes.set_ylabel("PSNR, dB" if measure == "psnr" else "MS-SSIM, dB: -10 log10(1 - MS-SSIM)")
+    axes.set_ylabel(QUALITY[measure].axis)
     axes.grid(color="#DDDDDD", linewidth=0.6)
     # A long line in the legend: on a short one the styles look alike.
     axes.legend(handlelength=4, fontsize=9)

@@ -132,8 +132,8 @@ class _Kind:
 _AVIF_GRID = (5, 15, 25, 38, 50, 62, 75, 85, 93)
 # Pillow's JPEG has no quality 0, and JPEG XL's 100 is another codec: lossless.
 _KINDS = (
-    _Kind("jpeg", "JPEG", "4:2:0", "JPEG", "jpg", range(1, 101), (5, 10, 20, 35, 50, 75, 90, 95),
-          _jpeg, "image/jpeg"),
+    _Kind("jpeg", "JPEG", "4:2:0", "JPEG", "jpg", range(1, 101),
+          (1, 3, 5, 10, 20, 35, 50, 75, 90, 95), _jpeg, "image/jpeg"),
     _Kind("webp", "WebP", "4:2:0", "WEBP", "webp", range(101), (0, 5, 15, 30, 50, 70, 80, 90, 97),
           _webp, "image/webp"),
     _Kind("avif", "AVIF", "4:4:4", "AVIF", "avif", range(101), _AVIF_GRID, _avif("4:4:4"),
@@ -155,17 +155,20 @@ def available_codecs(
 ) -> tuple[list[ReferenceCodec], list[str]]:
     """The reference codecs of those names, for colour or grey, and notes on unavailable ones.
 
+    Arguments:
+        names: of `REFERENCE_CODECS`, or, for one flavour alone, the label that it has for colour.
+
     Raises:
         InputError: there is no such codec.
     """
     for name in names:
-        if name not in REFERENCE_CODECS:
+        if name not in REFERENCE_CODECS and name not in map(_colour_label, _KINDS):
             raise InputError(f"There is no codec {name!r} to compare with; choose from: "
                              f"{', '.join(REFERENCE_CODECS)}.")  # fmt: skip
     found: dict[str, ReferenceCodec] = {}
     notes: list[str] = []
     for kind in _KINDS:
-        if kind.name not in names:
+        if kind.name not in names and _colour_label(kind) not in names:
             continue
         if (missing := _missing(kind)) is not None:
             if missing not in notes:
@@ -189,6 +192,10 @@ def _reference_codec(kind: _Kind, label: str, grey: bool) -> ReferenceCodec:
     )
 
 
+def _colour_label(kind: _Kind) -> str:
+    return f"{kind.title} {kind.colour}"
+
+
 def _missing(kind: _Kind) -> str | None:
     if kind.feature is not None:
         if features.check(kind.feature):
@@ -205,7 +212,7 @@ def _missing(kind: _Kind) -> str | None:
 
 
 def versions(names: Sequence[str]) -> dict[str, str]:
-    """What writes the files of those codecs, by name."""
+    """What writes the files of those codecs (named as for `available_codecs`)."""
     known = {
         "jpeg": ("libjpeg-turbo", features.version("libjpeg_turbo") or features.version("jpg")),
         "webp": ("libwebp", features.version("webp")),
@@ -213,7 +220,8 @@ def versions(names: Sequence[str]) -> dict[str, str]:
         "jpeg2000": ("openjpeg", features.version("jpg_2000")),
         "jxl": (JXL_PLUGIN, _jxl_version()),
     }
-    found = {library: version for name in names for library, version in [known[name]] if version}
+    used = [kind.name for kind in _KINDS if {kind.name, _colour_label(kind)} & {*names}]
+    found = {library: version for name in used for library, version in [known[name]] if version}
     return {"pillow": importlib.metadata.version("pillow"), **found}
 
 

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import metrics
-from ..metrics import MS_SSIM_MIN_SIDE
+from .quality import QUALITY
+from .results import Point
 
 __all__ = ["MEASURES", "Coder", "Measure", "Sample", "Trials"]
 
@@ -63,9 +64,8 @@ class Trials:
     def __init__(self, coder: Coder, pixels: Pixels) -> None:
         self.coder = coder
         self.pixels = pixels
-        self.has_ms_ssim = min(pixels.shape[:2]) >= MS_SSIM_MIN_SIDE
-        self._samples: dict[float, Sample] = {}
-        self._ms_ssim: dict[float, float] = {}
+        self._files: dict[float, bytes] = {}
+        self._measured: dict[tuple[str, float], float] = {}
 
     def sample(self, setting: float) -> Sample:
         """The file of that setting, measured.
@@ -73,20 +73,37 @@ class Trials:
         Raises:
             GencodecError: the codec cannot hold this picture.
         """
-        if setting not in self._samples:
-            data = self.coder.encode(self.pixels, setting)
-            decoded = self.coder.decode(data, self.pixels.ndim == 2)
-            self._samples[setting] = Sample(setting, data, metrics.psnr(self.pixels, decoded))
-        return self._samples[setting]
+        psnr = self.measure(setting, ("psnr",))["psnr"]
+        return Sample(setting, self._files[setting], psnr)
 
-    def ms_ssim(self, setting: float) -> float | None:
-        """MS-SSIM of the file of that setting; None where the picture is too small for it."""
-        if not self.has_ms_ssim:
-            return None
-        if setting not in self._ms_ssim:
-            decoded = self.coder.decode(self.sample(setting).data, self.pixels.ndim == 2)
-            self._ms_ssim[setting] = metrics.ms_ssim(self.pixels, decoded)
-        return self._ms_ssim[setting]
+    def measure(self, setting: float, names: Sequence[str]) -> dict[str, float]:
+        """Some of `QUALITY` of the file of that setting, without those that the picture is too
+        small for.
+
+        Raises:
+            GencodecError: as `sample`.
+        """
+        names = [name for name in names if QUALITY[name].fits(self.pixels.shape)]
+        missing = [name for name in names if (name, setting) not in self._measured]
+        if missing:
+            if setting not in self._files:
+                self._files[setting] = self.coder.encode(self.pixels, setting)
+            decoded = self.coder.decode(self._files[setting], self.pixels.ndim == 2)
+            for name in missing:
+                value = QUALITY[name].measure(self.pixels, decoded)
+                self._measured[name, setting] = value
+        return {name: self._measured[name, setting] for name in names}
+
+    def point(self, setting: float, names: Sequence[str]) -> Point:
+        """Size, PSNR and some of `QUALITY` of the file of that setting.
+
+        Raises:
+            GencodecError: as `sample`.
+        """
+        height, width = self.pixels.shape[:2]
+        found = self.measure(setting, ("psnr", *names))
+        size = len(self._files[setting])
+        return Point(setting, size, metrics.bpp(size, width, height), **found)
 
     def reach(self, measure: Measure, target: float) -> Sample | None:
         """The smallest file found whose `measure` is at least `target`, or None.
@@ -124,22 +141,20 @@ class Trials:
             else:
                 below = middle
         good = [
-            sample
-            for sample in self._samples.values()
-            if self._is_known(measure, sample.setting)
-            and self._value(measure, sample.setting) >= target
+            self.sample(each)
+            for each in self._files
+            if self._is_known(measure, each) and self._value(measure, each) >= target
         ]
         return min(good, key=lambda sample: (len(sample.data), sample.setting))
 
     def _is_known(self, measure: Measure, setting: float) -> bool:
-        return setting in (self._ms_ssim if measure == "ms_ssim" else self._samples)
+        key = ("psnr" if measure == "bytes" else measure, setting)
+        return key in self._measured
 
     def _value(self, measure: Measure, setting: float) -> float:
-        if measure == "ms_ssim":
-            value = self.ms_ssim(setting)
-            return -math.inf if value is None else value
-        sample = self.sample(setting)
-        return sample.psnr if measure == "psnr" else len(sample.data)
+        if measure == "bytes":
+            return len(self.sample(setting).data)
+        return self.measure(setting, (measure,)).get(measure, -math.inf)
 
     def _scaled(self, measure: Measure, setting: float) -> float:
         return _scale(measure, self._value(measure, setting))
@@ -147,6 +162,4 @@ class Trials:
 
 def _scale(measure: Measure, value: float) -> float:
     """On which a codec's quality is nearly a straight line over its settings."""
-    if measure == "ms_ssim":
-        return metrics.ms_ssim_db(value)
-    return math.log(value) if measure == "bytes" else value
+    return math.log(value) if measure == "bytes" else QUALITY[measure].scale(value)

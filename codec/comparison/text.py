@@ -5,15 +5,14 @@ Example:
     ('-12.3%', 'no overlap')
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .quality import QUALITY
 from .results import Comparison, Point, Rate, Report, Row
 
 __all__ = ["Table", "caption", "percent", "rate_tables", "row_tables"]
 
-NAMES = {"psnr": "PSNR", "ms_ssim": "MS-SSIM"}
 LOWEST = "* at its lowest quality; it has no smaller file."
 
 
@@ -56,7 +55,7 @@ def rate_tables(comparison: Comparison) -> list[Table]:
             cells.setdefault(rate.against, {})[rate.measure] = rate
         header = ["against"]
         for measure in measures:
-            header += [f"at equal {NAMES[measure]}", "over"]
+            header += [f"at equal {QUALITY[measure].title}", "over"]
         rows = []
         for against, found in cells.items():
             row = [against]
@@ -85,9 +84,16 @@ def caption(point: Point) -> str:
 
     >>> caption(Point(50, 12345, 0.5, 31.234))
     '12,345 bytes, 0.500 bits per pixel, 31.23 dB'
+    >>> caption(Point(50, 12345, 0.5, 31.234, ssimulacra2=55.55))
+    '12,345 bytes, 0.500 bits per pixel, 31.23 dB, SSIMULACRA2 55.5'
     """
-    text = f"{point.bytes:,} bytes, {point.bpp:.3f} bits per pixel, {_decibels(point.psnr)} dB"
-    return text if point.ms_ssim is None else f"{text}, MS-SSIM {point.ms_ssim:.4f}"
+    text = f"{point.bytes:,} bytes, {point.bpp:.3f} bits per pixel"
+    parts = [f"{QUALITY['psnr'].text(point.psnr)} dB"]
+    for name, quality in QUALITY.items():
+        value = getattr(point, name)
+        if name != "psnr" and value is not None:
+            parts.append(f"{quality.title} {quality.text(value)}")
+    return ", ".join([text, *parts])
 
 
 def percent(value: float | None) -> str:
@@ -100,10 +106,12 @@ def _ours(report: Report, rows: Sequence[Row], header: tuple[str, ...]) -> Table
     lines = [
         ("bytes", *(f"{point.bytes:,}" for point in points)),
         ("bits per pixel", *(f"{point.bpp:.3f}" for point in points)),
-        ("PSNR, dB", *(_decibels(point.psnr) for point in points)),
     ]
-    if all(point.ms_ssim is not None for point in points):
-        lines.append(("MS-SSIM", *(f"{point.ms_ssim:.4f}" for point in points)))
+    for name, quality in QUALITY.items():
+        values = [getattr(point, name) for point in points]
+        if None not in values:
+            title = "PSNR, dB" if name == "psnr" else quality.title
+            lines.append((title, *(quality.text(value) for value in values)))
     grey = ", grey" if report.grey else ""
     title = f"{report.name}, {report.width} x {report.height}{grey}"
     return Table(title, header, tuple(lines))
@@ -121,7 +129,7 @@ def _theirs(title: str, header: tuple[str, ...], rows: Sequence[Row], measure: s
             if match.point is None:
                 cell = "not reached"
             elif match.saving is None:
-                cell = f"{_decibels(match.point.psnr)}{star}"
+                cell = f"{QUALITY['psnr'].text(match.point.psnr)}{star}"
             else:
                 cell = f"{match.point.bytes:,}{star} {match.saving:4.0f}%"
             lines.setdefault(match.label, []).append(cell)
@@ -149,17 +157,19 @@ def _each_picture(
             else:
                 cells.append(f"{percent(rate.percent)} ({rate.lo:.0f}-{rate.hi:.0f})")
         lines.append((report.name, *cells))
-    title = f"Of each picture, at equal {NAMES[measure]} (and the dB over which)"
+    means = {r.against: r for r in comparison.averages if (r.label, r.measure) == (label, measure)}
+    cells = [percent(means[other].percent) if other in means else "" for other in against]
+    lines.append(("mean", *cells))
+    quality = QUALITY[measure]
+    scale = "the dB over which" if quality.unit else "over which of it"
+    title = f"Of each picture, at equal {quality.title} (and {scale})"
     return Table(title, ("picture", *against), tuple(lines))
 
 
 def _range(rate: Rate) -> str:
-    return "" if rate.lo is None or rate.hi is None else f"{rate.lo:.1f} to {rate.hi:.1f} dB"
+    unit = QUALITY[rate.measure].unit
+    return "" if rate.lo is None or rate.hi is None else f"{rate.lo:.1f} to {rate.hi:.1f}{unit}"
 
 
 def _pictures(found: dict[str, Rate]) -> str:
     return "/".join(dict.fromkeys(str(rate.pictures) for rate in found.values()))
-
-
-def _decibels(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else "exact"

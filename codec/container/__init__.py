@@ -89,7 +89,6 @@ from .header import (
 
 __all__ = [
     "CHUNKS",
-    "EXTENSION",
     "FIELDS",
     "HEADER_BYTES",
     "MAGIC",
@@ -98,7 +97,6 @@ __all__ = [
     "MAX_PAYLOAD",
     "MAX_PIXELS",
     "MAX_SIDE",
-    "MIME_TYPE",
     "SEGMENT",
     "VERSION",
     "Chunk",
@@ -110,17 +108,8 @@ __all__ = [
     "describe",
     "read",
     "read_header",
-    "sniff",
     "write",
 ]
-
-EXTENSION = ".gnc"
-MIME_TYPE = "image/x-gencodec"
-
-
-def sniff(prefix: bytes) -> bool:
-    """Whether data that begins with `prefix` (4 bytes are enough) claims to be a ``.gnc`` file."""
-    return prefix[: len(MAGIC)] == MAGIC
 
 
 def write(header: Header, chunks: Iterable[Chunk]) -> bytes:

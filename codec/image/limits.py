@@ -12,11 +12,12 @@ Example:
 200,000,000 that are opened; if you trust it, set GENCODEC_MAX_PIXELS=200020000.
 """
 
+import operator
 import os
 
 from ..errors import GencodecError, InputError
 
-__all__ = ["check_pixels", "size_in_header"]
+__all__ = ["check_pixels", "checked_region", "size_in_header"]
 
 VARIABLE = "GENCODEC_MAX_PIXELS"
 DEFAULT = 200_000_000
@@ -39,6 +40,28 @@ def check_pixels(width: int, height: int, error: type[GencodecError] = InputErro
             f"The picture has {width} x {height} pixels, more than the {most:,} that are opened; "
             f"if you trust it, set {VARIABLE}={width * height}."
         )
+
+
+def checked_region(
+    region: tuple[int, int, int, int], width: int, height: int
+) -> tuple[int, int, int, int]:
+    """A region that is four whole numbers and lies in the picture.
+
+    Raises:
+        InputError: it is not.
+    """
+    try:
+        x, y, w, h = (operator.index(value) for value in region)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"A region is four whole numbers, x, y, width and height, not {region!r}."
+        ) from error
+    if w < 1 or h < 1 or x < 0 or y < 0 or x + w > width or y + h > height:
+        raise InputError(
+            f"The region {x},{y},{w},{h} is not inside the picture, which has "
+            f"{width} x {height} pixels."
+        )
+    return x, y, w, h
 
 
 def size_in_header(head: bytes) -> tuple[int, int] | None:

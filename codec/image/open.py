@@ -13,8 +13,9 @@ import importlib
 import io
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,8 @@ Data = bytes | bytearray | memoryview | PathLike | BinaryIO
 """What a ``.gnc`` file may be given as."""
 ImageSource = Image.Image | PathLike | BinaryIO | NDArray[np.uint8]
 """What a picture may be given as; arrays ``(H, W)``, ``(H, W, 3)`` or ``(H, W, 4)``."""
+
+Opener = Callable[[str | os.PathLike[str] | io.BytesIO, str], Image.Image]  # a plugin's class
 
 HEADER = 4096  # bytes that are looked at before Pillow does
 LARGEST_FILE = 2**31  # bytes; more than the largest picture allowed can need
@@ -98,7 +101,7 @@ def _identify(source: str | os.PathLike[str] | io.BytesIO) -> Image.Image:
                     continue
                 if isinstance(source, io.BytesIO):
                     source.seek(0)
-                return factory(source, filename)  # pyright: ignore[reportArgumentType]
+                return cast(Opener, factory)(source, filename)
     raise UnidentifiedImageError(f"cannot identify {filename or source!r}")
 
 

@@ -4,7 +4,7 @@
 Samples of more than 8 bits, CMYK, LAB and the like are converted, and the picture's notes say so.
 EXIF orientation is not applied but carried as metadata, as are ICC profile and XMP.
 
-Samples are made 8-bit grey or RGB by `modes`; alpha and the colour that it hides are left to
+Samples are made 8-bit grey or RGB by `pillow_modes`; alpha and the colour that it hides are left to
 `alpha`, whose `encode_alpha` and `decode_alpha` are here as well.
 
 Example:
@@ -18,7 +18,6 @@ Example:
 import io
 import os
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,13 +32,13 @@ from .open import file_name, open_picture
 from .pillow_errors import reading
 from .pillow_modes import raw_mode, to_planes
 
-__all__ = ["Picture", "decode_alpha", "encode_alpha", "load", "pad_to", "to_image"]
+__all__ = ["Picture", "decode_alpha", "encode_alpha", "load", "to_image"]
 
 Bytes = NDArray[np.uint8]
 
 WANTED = "a uint8 array of shape (H, W), (H, W, 3) or (H, W, 4)"
 STRIP = 2**22  # pixels that are handed to Pillow at a time
-INEXACT_MODES = ("YCbCr", "La", "RGBa")  # converted silently, and not one to one
+LOSSY_MODES = ("YCbCr", "La", "RGBa")  # converted silently, and not one to one
 ORIENTATION = 0x0112
 
 
@@ -53,7 +52,7 @@ class Picture:
         alpha: uint8 ``(H, W)``, contiguous, or None where the input had no transparency.
         icc, exif, xmp: as in a ``.gnc`` file, or None.
         notes: sentences on what was converted or left out.
-        inexact: a sentence on what was converted so that it cannot be brought back, or "".
+        lossy_conversion: a sentence on what was converted so that it cannot be brought back, or "".
     """
 
     rgb: Bytes
@@ -63,10 +62,10 @@ class Picture:
     exif: bytes | None = None
     xmp: bytes | None = None
     notes: tuple[str, ...] = ()
-    inexact: str = ""
+    lossy_conversion: str = ""
 
 
-def load(image: object, keep_metadata: bool = True, fill: bool = True) -> Picture:
+def load(image: object, keep_metadata: bool = True, replace_hidden: bool = True) -> Picture:
     """Reads a picture of any kind.
 
     Arguments:
@@ -75,16 +74,16 @@ def load(image: object, keep_metadata: bool = True, fill: bool = True) -> Pictur
             the current one).
         keep_metadata: whether to keep ICC profile, EXIF and XMP.  Where not, EXIF orientation is
             applied to the pixels, or the picture would be shown turned.
-        fill: whether to replace colours that alpha hides by what is cheap to code.
+        replace_hidden: whether to replace colours that alpha hides by what is cheap to code.
 
     Raises:
         InputError: it is missing, unreadable, damaged, too large, or not of such a kind.
     """
     if isinstance(image, np.ndarray):
-        return _from_array(image, fill)
+        return _from_array(image, replace_hidden)
     if isinstance(image, Image.Image):
         with reading(file_name(image, "filename")):
-            return _from_pillow(image, keep_metadata, fill)
+            return _from_pillow(image, keep_metadata, replace_hidden)
     if isinstance(image, str | os.PathLike):
         # U+FFFD for what is not text, so that the error can be printed everywhere.
         name = os.fsencode(image).decode("utf-8", "replace")
@@ -92,7 +91,7 @@ def load(image: object, keep_metadata: bool = True, fill: bool = True) -> Pictur
             if os.path.isdir(image):
                 raise InputError(f"{name} is a folder; name the files in it.")
             with open_picture(image, name) as opened:
-                return _from_pillow(opened, keep_metadata, fill)
+                return _from_pillow(opened, keep_metadata, replace_hidden)
     read = getattr(image, "read", None)
     if callable(read):
         name = file_name(image, "name")
@@ -101,7 +100,7 @@ def load(image: object, keep_metadata: bool = True, fill: bool = True) -> Pictur
             if not isinstance(data, bytes):
                 raise InputError(f"{name} is not open in binary mode; open it with 'rb'.")
             with open_picture(io.BytesIO(data), name) as opened:
-                return _from_pillow(opened, keep_metadata, fill)
+                return _from_pillow(opened, keep_metadata, replace_hidden)
     hint = "; wrap bytes in io.BytesIO" if isinstance(image, bytes | bytearray | memoryview) else ""
     raise InputError(
         f"A picture must be a PIL image, a path, a binary file object or {WANTED},"
@@ -152,23 +151,10 @@ def to_image(
     return image
 
 
-def pad_to(planes: Bytes, multiple: int) -> Bytes:
-    """``(H, W)`` or ``(H, W, C)`` with its last row and column repeated to multiples of a number.
-
-    >>> pad_to(np.array([[1, 2, 3]], np.uint8), 2)
-    array([[1, 2, 3, 3],
-           [1, 2, 3, 3]], dtype=uint8)
-    """
-    bottom, right = (-side % multiple for side in planes.shape[:2])
-    if not bottom and not right:
-        return planes
-    return np.pad(planes, [(0, bottom), (0, right)] + [(0, 0)] * (planes.ndim - 2), mode="edge")
-
-
 # --- arrays and Pillow images to a Picture --------------------------------------------------------
 
 
-def _from_array(array: NDArray[Any], fill: bool) -> Picture:
+def _from_array(array: NDArray[np.generic], replace_hidden: bool) -> Picture:
     channels = array.shape[2:]
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or channels not in ((), (3,), (4,)):
         shape = ", ".join(map(str, array.shape)) + ("," if array.ndim == 1 else "")
@@ -176,10 +162,10 @@ def _from_array(array: NDArray[Any], fill: bool) -> Picture:
             f"An array of shape ({shape}) and type {array.dtype} is not a picture; give {WANTED}."
         )
     _check(array.shape[1], array.shape[0])
-    return _picture(np.asarray(array), None, [], fill)
+    return _picture(np.asarray(array, np.uint8), None, [], replace_hidden)
 
 
-def _from_pillow(image: Image.Image, keep_metadata: bool, fill: bool) -> Picture:
+def _from_pillow(image: Image.Image, keep_metadata: bool, replace_hidden: bool) -> Picture:
     _check(*image.size)
     notes: list[str] = []
     frames = _frames(image)
@@ -194,12 +180,12 @@ def _from_pillow(image: Image.Image, keep_metadata: bool, fill: bool) -> Picture
     planes, alpha = to_planes(image, raw, notes)
     if keep_metadata and icc is None:
         icc = png_profile(image, code, planes.ndim == 2, notes)
-    picture = _picture(planes, alpha, notes, fill)
+    picture = _picture(planes, alpha, notes, replace_hidden)
     picture.exif, picture.xmp = exif, xmp
     converted = [note for note in notes if "were converted" in note]
-    if not converted and image.mode in INEXACT_MODES:
+    if not converted and image.mode in LOSSY_MODES:
         converted = [f"{image.mode} samples were converted to RGB."]
-    picture.inexact = converted[0] if converted else ""
+    picture.lossy_conversion = converted[0] if converted else ""
     if image.mode not in ("CMYK", "LAB"):  # else the profile told of colours that are gone
         picture.icc = icc
     return picture
@@ -210,7 +196,7 @@ def _check(width: int, height: int) -> None:
     check_pixels(width, height)
 
 
-def _picture(planes: Bytes, alpha: Bytes | None, notes: list[str], fill: bool) -> Picture:
+def _picture(planes: Bytes, alpha: Bytes | None, notes: list[str], replace_hidden: bool) -> Picture:
     """From ``(H, W)``, ``(H, W, 3)`` or ``(H, W, 4)``."""
     grey = planes.ndim == 2
     if grey:
@@ -220,7 +206,7 @@ def _picture(planes: Bytes, alpha: Bytes | None, notes: list[str], fill: bool) -
     rgb = np.ascontiguousarray(planes)
     if alpha is not None:
         alpha = np.ascontiguousarray(alpha)
-        if fill:
+        if replace_hidden:
             rgb = fill_hidden(rgb, alpha)
     return Picture(rgb, grey, alpha, notes=tuple(notes))
 

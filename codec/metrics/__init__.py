@@ -13,7 +13,7 @@ Example:
     (-50.0, 30.0, 36.0)
 """
 
-from .fidelity import MS_SSIM_MIN_SIDE, bpp, ms_ssim, ms_ssim_db, mse, psnr
+from .fidelity import MS_SSIM_MIN_SIDE, bpp, ms_ssim, ms_ssim_db, mse, psnr, psnr_of_mse
 from .perceptual import ssimulacra2
 from .rate_distortion import BDRate, bd_rate
 
@@ -26,5 +26,6 @@ __all__ = [
     "ms_ssim_db",
     "mse",
     "psnr",
+    "psnr_of_mse",
     "ssimulacra2",
 ]

@@ -5,14 +5,14 @@ Reference:
 """
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from .blur import blur
 
-__all__ = ["MS_SSIM_MIN_SIDE", "bpp", "ms_ssim", "ms_ssim_db", "mse", "psnr"]
+__all__ = ["MS_SSIM_MIN_SIDE", "bpp", "ms_ssim", "ms_ssim_db", "mse", "psnr", "psnr_of_mse"]
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +42,15 @@ def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     Raises:
         InputError: as `mse`.
     """
-    error = mse(a, b)
+    return psnr_of_mse(mse(a, b))
+
+
+def psnr_of_mse(error: float) -> float:
+    """PSNR in dB of a mean squared error in levels of 0..255; infinite where it is 0.
+
+    >>> round(psnr_of_mse(25.0), 2)
+    34.15
+    """
     return 10 * math.log10(255**2 / error) if error else math.inf
 
 
@@ -89,7 +97,7 @@ def bpp(num_bytes: int, width: int, height: int) -> float:
     return 8 * num_bytes / (width * height)
 
 
-def _check_pair(a: Any, b: Any) -> None:
+def _check_pair(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> None:
     for array in (a, b):
         if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
             kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
@@ -98,8 +106,8 @@ def _check_pair(a: Any, b: Any) -> None:
         raise InputError(f"Pictures of shapes {a.shape} and {b.shape} cannot be compared.")
 
 
-def _ms_ssim_plane(a: NDArray[Any], b: NDArray[Any]) -> float:
-    a, b = a.astype(np.float64), b.astype(np.float64)
+def _ms_ssim_plane(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+    a, b = first.astype(np.float64), second.astype(np.float64)
     product = 1.0
     for scale, weight in enumerate(SCALE_WEIGHTS):
         similarity, contrast = _ssim(a, b)
@@ -112,22 +120,21 @@ def _ms_ssim_plane(a: NDArray[Any], b: NDArray[Any]) -> float:
 
 def _ssim(a: Floats, b: Floats) -> tuple[float, float]:
     """Mean SSIM and mean of its contrast-structure term."""
-    mean_a, mean_b = _blur(a), _blur(b)
-    var_a = _blur(a * a) - mean_a**2
-    var_b = _blur(b * b) - mean_b**2
-    covariance = _blur(a * b) - mean_a * mean_b
+    mean_a, mean_b = blur(a, GAUSSIAN), blur(b, GAUSSIAN)
+    var_a = blur(a * a, GAUSSIAN) - mean_a**2
+    var_b = blur(b * b, GAUSSIAN) - mean_b**2
+    covariance = blur(a * b, GAUSSIAN) - mean_a * mean_b
     contrast = (2 * covariance + C2) / (var_a + var_b + C2)
     luminance = (2 * mean_a * mean_b + C1) / (mean_a**2 + mean_b**2 + C1)
     return float(np.mean(luminance * contrast)), float(np.mean(contrast))
 
 
-def _blur(plane: Floats) -> Floats:
-    """Gaussian window down and across, where it fits."""
+def _window() -> Floats:
     window = np.exp(-((np.arange(WINDOW) - WINDOW // 2) ** 2) / (2 * SIGMA**2))
-    window /= window.sum()
-    height, width = (side - WINDOW + 1 for side in plane.shape)
-    down = sum(w * plane[i : i + height] for i, w in enumerate(window))
-    return sum(w * down[:, i : i + width] for i, w in enumerate(window))  # pyright: ignore
+    return window / window.sum()
+
+
+GAUSSIAN = _window()
 
 
 def _halve(plane: Floats) -> Floats:

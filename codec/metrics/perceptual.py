@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from .blur import blur
 
 __all__ = ["ssimulacra2"]
 
@@ -144,9 +145,9 @@ def _norms(a: Floats, b: Floats) -> NDArray[np.float64]:
     """``(2, 3)``: 1-norm and 4-norm of the maps of one channel."""
     mean_a, mean_b = _blur(a), _blur(b)
     product = 2 * (_blur(a * b) - mean_a * mean_b) + np.float32(C2)
-    spread = (_blur(a * a) - mean_a**2) + (_blur(b * b) - mean_b**2) + np.float32(C2)
+    variances = (_blur(a * a) - mean_a**2) + (_blur(b * b) - mean_b**2) + np.float32(C2)
     # SSIM without the denominator of its luminance term: XYB is perceptually uniform already.
-    ssim = np.maximum(1 - (1 - (mean_a - mean_b) ** 2) * product / spread, 0)
+    ssim = np.maximum(1 - (1 - (mean_a - mean_b) ** 2) * product / variances, 0)
     edges = (1 + np.abs(b - mean_b)) / (1 + np.abs(a - mean_a)) - 1
     maps = (ssim, np.maximum(edges, 0), np.maximum(-edges, 0))
     means = [np.mean(part, dtype=np.float64) for part in maps]
@@ -180,14 +181,7 @@ def _xyb(light: Floats) -> Floats:
 
 def _blur(plane: Floats) -> Floats:
     """Blurs a plane ``(h, w)`` by `KERNEL` both ways, with zeros beyond its borders."""
-    for _ in range(2):
-        padded = np.pad(plane, ((RADIUS, RADIUS), (0, 0)))
-        out = KERNEL[RADIUS] * plane
-        for k in range(1, RADIUS + 1):  # the kernel is symmetric
-            near = padded[RADIUS - k : RADIUS - k + len(plane)]
-            out += KERNEL[RADIUS + k] * (near + padded[RADIUS + k : RADIUS + k + len(plane)])
-        plane = np.ascontiguousarray(out.T)
-    return plane
+    return blur(np.pad(plane, RADIUS), KERNEL)
 
 
 def _kernel() -> tuple[int, Floats]:

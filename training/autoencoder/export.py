@@ -12,36 +12,27 @@ import torch
 from torch import Tensor, nn
 
 from ...codec import api
-from ...codec.entropy import Tables
 from ...codec.errors import InputError
-from ...codec.modelfile import ModelFile
-from ...codec.schemes.autoencoder.contract import (
-    RDO_LAMBDA,
-    checkerboard,
-    magnitude_bits,
-    rdoq_thresholds,
-)
-from ..data import Crops, Pixels
+from ...codec.schemes.autoencoder.contract import RDO_LAMBDA, checkerboard
+from ..data import Pixels
 from ..export_data import ExportData
-from ..frequency_tables import gaussian_row, pack, to_frequencies
-from ..integer_export import layers
-from ..onnx_writer import export_role, fold_unshuffle, write_model
-from ..sampled_crops import picture
+from ..integer_export import proven
+from ..onnx_writer import Role, export_roles, fold_unshuffle, write_decoder, write_encoder
 from .bias_correction import correct_bias
 from .inference_layout import ContextMeanInference, HyperMeanInference, SynthesisInference
 from .integer_inference import ContextIndexInference, HyperIndexInference
 from .network import R_MAX, Z_MAX, Autoencoder
-from .quantizer import ROWS, SKIPPED_ROWS, width
+from .quantizer import SKIPPED_ROWS
 from .restore import training_tables
 from .scale_folding import fold_activation_ranges
+from .symbol_counts import count_tables
 from .task import AutoencoderTask
 
 __all__ = ["export"]
 
 STRIDE = 16  # pixels a position of y
 FIELD = 16  # positions on each side in which receptive fields are looked for
-COUNTED_MAX = 600  # residuals are counted one by one up to this size
-CALIBRATION_BATCHES = 8  # batches that the activation_range of values is measured on
+CALIBRATION_BATCHES = 8  # batches that activation ranges are measured on
 # The layers of `Block`, and the two that halve the resolution.
 INT8_WEIGHTS = (".pre.", ".post.", ".widen.", ".narrow.", "g_a.body.1.", "g_a.body.3.")
 # The quality scale: bits per pixel at quality 0 and 100 on the validation pictures.
@@ -58,19 +49,90 @@ def export(task: AutoencoderTask, data: ExportData, out: Path, about: dict) -> l
     Raises:
         InputError: an integer network breaks its bound.
     """
-    model, counting, count = task.model, data.crops, data.count
-    c = model.config
-    looks = [np.ascontiguousarray(counting.batch(8, 128)) for _ in range(CALIBRATION_BATCHES)]
-    task.calibration_batches = [torch.from_numpy(pictures).float() / 255 for pictures in looks]
+    model, crops, count = task.model, data.crops, data.count
+    batches = [np.ascontiguousarray(crops.batch(8, 128)) for _ in range(CALIBRATION_BATCHES)]
+    task.calibration_batches = [torch.from_numpy(batch).float() / 255 for batch in batches]
     task.enable_int8()
-    tables = _count(model, counting, count)
-    correct_bias(model, counting, -(-count // 2))
-    rescaled = fold_activation_ranges(model)
-    level_weights = torch.zeros(1, c.gain_levels)
+    tables = count_tables(model, crops, count)
+    correct_bias(model, crops, -(-count // 2))
+    encoder_roles = _encoder_roles(model)
+    decoder_roles = _decoder_roles(model, fold_activation_ranges(model))
+    encoder, decoder = export_roles(encoder_roles), export_roles(decoder_roles)
+    exact = proven(decoder_roles, decoder)
+    halo_analysis, halo_synthesis = receptive_halos(model)
+
+    def write(quality_map: list[list[int]]) -> list[Path]:
+        """Both files; they are named after the decoder's digest, which the scale is part of."""
+        settings = {**_settings(model), "halo": halo_synthesis, "quality_map": quality_map}
+        described = {"scheme": "autoencoder", "part": "decoder", "exact": exact, "card": about}
+        path, digest = write_decoder(out, {**described, "settings": settings}, decoder, tables)
+        described = {
+            "scheme": "autoencoder",
+            "part": "encoder",
+            "settings": {"halo": halo_analysis, "network": asdict(model.config)},
+            "card": about,
+        }
+        return [write_encoder(out, described, encoder, training_tables(model), digest), path]
+
+    top = 256 * (model.config.gain_levels - 1)
+    drafts = write([[0, 0], [10000, top]])
+    files = write(_quality_map(drafts[0], data.held_out, top))
+    for path in drafts:
+        if path not in files:
+            path.unlink()
+    return files
+
+
+def _settings(model: Autoencoder) -> dict[str, int | float]:
+    """What the runtime has to know of the network, beside its halo and its quality scale."""
+    c = model.config
+    return {
+        "y": c.y,
+        "z": c.z,
+        "z_priors": c.z_priors,
+        "gain_levels": c.gain_levels,
+        "z_max": Z_MAX,
+        "residual_max": R_MAX,
+        "skipped": SKIPPED_ROWS,
+        "rdo_lambda": RDO_LAMBDA,
+    }
+
+
+def _level_weights(model: Autoencoder) -> Tensor:
+    """An example: halfway between the first two levels."""
+    level_weights = torch.zeros(1, model.config.gain_levels)
     level_weights[0, 0], level_weights[0, 1] = 128, 128
-    y, z = torch.zeros(1, c.y, 8, 12), torch.zeros(1, c.z, 2, 3)
+    return level_weights
+
+
+def _encoder_roles(model: Autoencoder) -> list[Role]:
+    level_weights, y = _level_weights(model), torch.zeros(1, model.config.y, 8, 12)
     pixels = torch.zeros(1, 128, 192, 3, dtype=torch.uint8)
-    # Of a half of y, and which positions it has: see codec.schemes.halves.
+    return [
+        Role(
+            "analysis",
+            _Analysis(model),
+            {"x": pixels, "mix": level_weights},
+            ("y",),
+            {"x": {1: "height", 2: "width"}},
+            int8=INT8_WEIGHTS,
+        ),
+        Role(
+            "hyper_analysis",
+            fold_unshuffle(model.h_a),
+            {"y": y, "mix": level_weights},
+            ("z",),
+            {"y": {2: "h", 3: "w"}},
+            int8=INT8_WEIGHTS,
+        ),
+    ]
+
+
+def _decoder_roles(model: Autoencoder, rescaled: Autoencoder) -> list[Role]:
+    """Of ``model`` what decides tables, of ``rescaled`` what decides values only."""
+    c, level_weights = model.config, _level_weights(model)
+    y, z = torch.zeros(1, c.y, 8, 12), torch.zeros(1, c.z, 2, 3)
+    # Of a group of y's channels, and which positions it has: see `Checkerboard`.
     both = checkerboard(c.y, 8, 12)
     halves = [torch.zeros(c.y // 2, 48) for _ in range(2)]  # one tensor twice would be one input
     features, exact_features = torch.zeros(1, 8, 12, c.mean), torch.zeros(1, c.index[1], 8, 12)
@@ -79,36 +141,16 @@ def export(task: AutoencoderTask, data: ExportData, out: Path, about: dict) -> l
     plane, last = {2: "h", 3: "w"}, {1: "h", 2: "w"}
     counted = {"even": {0: "even"}, "odd": {0: "odd"}}
     given = {**counted, "place": {0: "h", 1: "w"}}
-    encoder = [
-        export_role(
-            "analysis",
-            _Analysis(model),
-            {"x": pixels, "mix": level_weights},
-            ["y"],
-            {"x": {1: "height", 2: "width"}},
-            "half",
-            INT8_WEIGHTS,
-        ),
-        export_role(
-            "hyper_analysis",
-            fold_unshuffle(model.h_a),
-            {"y": y, "mix": level_weights},
-            ["z"],
-            {"y": plane},
-            "half",
-            INT8_WEIGHTS,
-        ),
-    ]
-    decoder = [
-        export_role(
+    return [
+        Role(
             "hyper_index",
             HyperIndexInference(model.h_i),
             {"z": z, "mix": level_weights, **colours},
-            ["index_even", "index_odd", "features"],
+            ("index_even", "index_odd", "features"),
             {"z": plane, **counted},
-            "exact",
+            integers=model.h_i,
         ),
-        export_role(
+        Role(
             "context_index",
             ContextIndexInference(model.c_i),
             {
@@ -118,24 +160,23 @@ def export(task: AutoencoderTask, data: ExportData, out: Path, about: dict) -> l
                 "mix": level_weights,
                 **places,
             },
-            ["index_odd", "index_even"],
+            ("index_odd", "index_even"),
             {
                 "magnitude_even": {1: "even"},
                 "magnitude_odd": {1: "odd"},
                 "features": plane,
                 **given,
             },
-            "exact",
+            integers=model.c_i,
         ),
-        export_role(
+        Role(
             "hyper_mean",
             HyperMeanInference(rescaled.h_s, model.g_a.log_gain),
             {"z": z, "mix": level_weights, **colours},
-            ["mean_even", "mean_odd", "features"],
+            ("mean_even", "mean_odd", "features"),
             {"z": plane, **counted},
-            "half",
         ),
-        export_role(
+        Role(
             "context_mean",
             ContextMeanInference(rescaled.c_m, model.g_a.log_gain, rescaled.g_s.log_gain),
             {
@@ -145,72 +186,17 @@ def export(task: AutoencoderTask, data: ExportData, out: Path, about: dict) -> l
                 "mix": level_weights,
                 **places,
             },
-            ["mean_odd", "mean_even"],
+            ("mean_odd", "mean_even"),
             {"y1_even": {1: "even"}, "y1_odd": {1: "odd"}, "features": last, **given},
-            "half",
         ),
-        export_role(
+        Role(
             "synthesis",
             SynthesisInference(rescaled.g_s),
             {"y": y, "mix": level_weights},
-            ["x"],
+            ("x",),
             {"y": plane},
-            "half",
         ),
     ]
-    described = {
-        "scheme": "autoencoder",
-        "part": "decoder",
-        "roles": ["hyper_index", "context_index", "hyper_mean", "context_mean", "synthesis"],
-        "exact": {
-            "hyper_index": layers("hyper_index", decoder[0], model.h_i),
-            "context_index": layers("context_index", decoder[1], model.c_i),
-        },
-        "card": about,
-    }
-    settings = {
-        "y": c.y,
-        "z": c.z,
-        "z_priors": c.z_priors,
-        "gain_levels": c.gain_levels,
-        "z_max": Z_MAX,
-        "residual_max": R_MAX,
-        "halo": receptive_halos(model)[1],
-        "skipped": SKIPPED_ROWS,
-        "rdo_lambda": RDO_LAMBDA,
-    }
-
-    def write(quality_map: list[list[int]]) -> list[Path]:
-        """Both files; they are named after the decoder's digest, which the scale is part of."""
-        draft = out / "decoder.part"
-        write_model(
-            draft,
-            {**described, "settings": {**settings, "quality_map": quality_map}},
-            decoder,
-            tables,
-        )
-        title = ModelFile.load(draft).digest.hex()
-        path = out / f"autoencoder-{title[:8]}-decoder.onnx"
-        draft.replace(path)
-        twin = out / f"autoencoder-{title[:8]}-encoder.onnx"
-        twin_about = {
-            "scheme": "autoencoder",
-            "part": "encoder",
-            "roles": ["analysis", "hyper_analysis"],
-            "settings": {"decoder": title, "halo": receptive_halos(model)[0], "network": asdict(c)},
-            "card": about,
-        }
-        write_model(twin, twin_about, encoder, training_tables(model))
-        return [twin, path]
-
-    top = 256 * (c.gain_levels - 1)
-    drafts = write([[0, 0], [10000, top]])
-    quality_map = _quality_map(drafts[0], data.held_out, top)
-    files = write(quality_map)
-    for path in drafts:
-        if path not in files:
-            path.unlink()
-    return files
 
 
 def receptive_halos(model: Autoencoder) -> tuple[int, int]:
@@ -254,62 +240,6 @@ class _Analysis(nn.Module):
 
     def forward(self, x: Tensor, level_weights: Tensor) -> Tensor:
         return self.g_a(x.permute(0, 3, 1, 2).float() * (1 / 255) - 0.5, level_weights)
-
-
-@torch.no_grad()
-def _count(model: Autoencoder, crops: Crops, count: int) -> dict[str, np.ndarray]:
-    """Frequency tables from crops over the whole quality range, with the encoder's decisions.
-
-    Bits decide, and decisions are counted: so first on a few crops, whose tables decide for all.
-    """
-    few = _counted(model, crops, -(-count // 4))
-    bits = magnitude_bits(Tables(few["y_low"], few["y_size"], few["y_freq"]))
-    model.quantizer.thresholds = torch.from_numpy(rdoq_thresholds(bits))
-    return _counted(model, crops, count)
-
-
-def _counted(model: Autoencoder, crops: Crops, count: int) -> dict[str, np.ndarray]:
-    c = model.config
-    counts = np.zeros((ROWS, 2 * COUNTED_MAX + 1), np.int64)
-    z_counts = np.zeros((c.z_priors * c.z, 2 * Z_MAX + 1), np.int64)
-    for number in range(count):
-        x = picture(crops)
-        for part in range(4):
-            t = torch.tensor([(part + (number % 16) / 15.001) / 4])
-            out = model(x, t)
-            index = out["index"].numpy().astype(np.int64).ravel()
-            residual = out["residual"].numpy().astype(np.int64).ravel()
-            clipped = np.clip(residual, -COUNTED_MAX, COUNTED_MAX)
-            np.add.at(counts, (index, clipped + COUNTED_MAX), 1)
-            z = out["z"].numpy().astype(np.int64)[0]
-            rows = out["choice"].numpy()[0][None] * c.z + np.arange(c.z)[:, None, None]
-            np.add.at(z_counts, (rows.ravel(), z.ravel() + Z_MAX), 1)
-    tables = {}
-    y_rows = [
-        gaussian_row(float(width(torch.tensor(row))), counts[row], COUNTED_MAX)
-        for row in range(ROWS)
-    ]
-    tables["y_low"], tables["y_size"], tables["y_freq"] = pack(y_rows)
-    tables["z_low"], tables["z_size"], tables["z_freq"] = pack(_z_rows(model, z_counts))
-    choice = torch.softmax(model.z_prior_logits.table, 1).numpy()
-    tables["prior_index_freq"] = np.stack(
-        [to_frequencies(row, 2**16 - 1) for row in choice]
-    ).astype(np.int32)
-    return tables
-
-
-def _z_rows(model: Autoencoder, counts: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    prior = model.prior_z
-    grid = torch.arange(-Z_MAX, Z_MAX + 1).float()
-    like, _, _ = prior._likelihood(grid.expand(counts.shape[0], 1, -1))
-    mass = like[:, 0].double().numpy() * 30 + counts
-    rows = []
-    for row in mass / mass.sum(1, keepdims=True):
-        used = np.flatnonzero(row > 2e-5)
-        low, high = int(used[0]), int(used[-1])
-        escape = max(1 - row[low : high + 1].sum(), 1e-6)
-        rows.append((low - Z_MAX, to_frequencies(np.append(row[low : high + 1], escape))))
-    return rows
 
 
 def _quality_map(encoder: Path, pictures: list[Pixels], top: int) -> list[list[int]]:

@@ -1,7 +1,7 @@
 """The decoder's networks of floats in the form that runs fast on a CPU.
 
 Channels are the last axis, so that a 1x1 convolution is one product of matrices and bytes lie as
-the kernels for bytes want them; the layers in bytes are in `bytewise`.
+the kernels for bytes want them; the layers in bytes are in `int8_export`.
 
 Weights keep the names that they have in training, with ``.integers`` and ``.scale`` in place of
 ``.weight`` where they are bytes; `parameter` turns them back.
@@ -74,7 +74,7 @@ class HyperMeanInference(nn.Module):
         z = (z * torch.exp(self.log_scale(level_weights))).permute(0, 2, 3, 1)
         features = self.body(self.stem(z) + self.film(level_weights).permute(0, 2, 3, 1))
         gain = torch.exp(self.log_gain(level_weights))
-        return *self.out.halves(features, even, odd, gain), features
+        return *self.out.channel_groups(features, even, odd, gain), features
 
 
 class ContextMeanInference(nn.Module):
@@ -106,7 +106,9 @@ class ContextMeanInference(nn.Module):
         last = self.y_in.product(y1_odd * inverse[half:], slice(half, None))
         rows = torch.cat([first, last])
         x = nn.functional.embedding(place, rows)[None] + self.y_in.offset() + self.f_in(features)
-        return self.out.halves(self.body(x), odd, even, torch.exp(self.log_gain(level_weights)))
+        return self.out.channel_groups(
+            self.body(x), odd, even, torch.exp(self.log_gain(level_weights))
+        )
 
 
 def _body(body: nn.Sequential) -> nn.Sequential:

@@ -8,13 +8,11 @@ Reference:
     integer-arithmetic-only inference" (arXiv 1712.05877): training that sees the rounding.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..layers import Residual, in_float32, round_ste
+from ..layers import MeasuredBuffers, Residual, in_float32, round_ste
 
 __all__ = [
     "INT8_STEPS",
@@ -23,7 +21,7 @@ __all__ = [
     "Int8Conv2d",
     "InvertedResidual",
     "calibrate",
-    "lean_blocks",
+    "inverted_residuals",
 ]
 
 INT8_STEPS, UINT8_STEPS = 127, 255  # steps from zero to the largest value of what layers see
@@ -112,7 +110,7 @@ class InvertedResidual(Residual):
             self.depthwise.bias[dead] = 0
 
 
-class Int8Conv2d(nn.Conv2d):
+class Int8Conv2d(MeasuredBuffers, nn.Conv2d):
     """A 1x1 convolution that computes in 8 bits once `calibrate` has set ``activation_range``.
 
     For where an error of half a percent does no harm: in the nets of means, which residuals make
@@ -124,13 +122,6 @@ class Int8Conv2d(nn.Conv2d):
         self.precise = precise
         self.register_buffer("activation_range", None)
         self.activation_range: Tensor | None
-
-    def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, state: dict[str, Any], prefix: str, *rest: Any
-    ) -> None:
-        found = state.get(f"{prefix}activation_range")
-        self.activation_range = None if found is None else torch.empty_like(found)
-        super()._load_from_state_dict(state, prefix, *rest)
 
     def forward(self, input: Tensor) -> Tensor:
         if self.activation_range is None:
@@ -206,6 +197,6 @@ def share(blocks: list[InvertedResidual]) -> None:
         activation_range[:count] = torch.stack([one[:count] for one in activation_ranges]).amax(0)
 
 
-def lean_blocks(channels: int, hidden: tuple[int, ...]) -> nn.Sequential:
+def inverted_residuals(channels: int, hidden: tuple[int, ...]) -> nn.Sequential:
     """A row of `InvertedResidual`, one for each width in `hidden`."""
     return nn.Sequential(*(InvertedResidual(channels, width) for width in hidden))

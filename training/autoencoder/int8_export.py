@@ -80,7 +80,7 @@ class _Integers(nn.Module):
 
 
 class Int8Matrix(_Integers):
-    """A matrix of a calibrated `Int8Conv2d`, in units of what it activation_ranges."""
+    """A matrix of a calibrated `Int8Conv2d`, in units of its activation range."""
 
     def __init__(self, layer: nn.Conv2d, side: int) -> None:
         order = pixel_major(layer.out_channels, side)
@@ -103,7 +103,9 @@ class Int8Matrix(_Integers):
         x = dequantize_linear(x, self.signed, self.middle)
         return torch.matmul(x, self.weight(inputs))
 
-    def halves(self, x: Tensor, first: Tensor, last: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
+    def channel_groups(
+        self, x: Tensor, first: Tensor, last: Tensor, gain: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Half of the channels at the positions ``first``, the others at ``last``, gained.
 
         Each ``channels positions``.
@@ -118,7 +120,7 @@ class Int8Matrix(_Integers):
 
 
 class Int8Block(nn.Module):
-    """A calibrated `InvertedResidual` on ``1 h w c``, in units of what it activation_ranges."""
+    """A calibrated `InvertedResidual` on ``1 h w c``, in units of its activation range."""
 
     def __init__(self, block: InvertedResidual) -> None:
         super().__init__()

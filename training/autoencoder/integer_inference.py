@@ -27,7 +27,7 @@ class HyperIndexInference(nn.Module):
         x = self.b.enlarged(self.a(z, level_weights), level_weights)
         x = self.d.enlarged(self.c(x, level_weights), level_weights)
         x = self.e(x, level_weights)
-        return *self.out.halves(x, level_weights, even, odd), x
+        return *self.out.channel_groups(x, level_weights, even, odd), x
 
 
 class ContextIndexInference(nn.Module):
@@ -56,4 +56,4 @@ class ContextIndexInference(nn.Module):
         parts = [magnitude_even.T @ weight[:half], magnitude_odd.T @ weight[half:]]
         x = nn.functional.embedding(place, torch.cat(parts)).permute(2, 0, 1)[None]
         x = self.b(self.a.ended(x, level_weights), level_weights)
-        return self.out.halves(torch.cat([x, features], 1), level_weights, odd, even)
+        return self.out.channel_groups(torch.cat([x, features], 1), level_weights, odd, even)

@@ -13,7 +13,7 @@
 ``y`` has one position per 16x16 pixels, ``z`` one per 64x64. Half of ``y``, a checkerboard that
 is shifted between the two halves of the channels, is coded in pass 1; the other half in pass 2
 sees all of its neighbours. One model covers all qualities: the gains and some biases are tables
-with a row per rung of a quality scale, interpolated in between.
+with a row for each of some levels of quality, interpolated in between.
 
 What chooses a probability table (``h_i``, ``c_i``) works on integers alone; see ``layers``.
 
@@ -21,7 +21,7 @@ References:
     Minnen et al. 2018 (arXiv 1809.02736): hyper-prior with mean and scale.
     He et al. 2021 (arXiv 2103.15306): checkerboard context; Li et al. 2023 (arXiv 2302.14402):
     its spatial-channel form. Cui et al. 2021 (arXiv 2003.02012): gain units.
-    Li et al. 2020 (arXiv 2003.11282): several priors with one signalled, as in the bank for z.
+    Li et al. 2020 (arXiv 2003.11282): several priors with one signalled, as those of z.
 """
 
 import math
@@ -44,7 +44,7 @@ from ..transforms import (
     set_linear,
     up,
 )
-from .int8_blocks import Int8Conv2d, InvertedResidual, lean_blocks
+from .int8_blocks import Int8Conv2d, InvertedResidual, inverted_residuals
 from .quantizer import LOG_STEP, ROWS, SIGMA_MIN, Quantizer
 
 __all__ = ["Autoencoder", "AutoencoderConfig", "level_weights_at"]
@@ -86,7 +86,7 @@ def level_weights_at(t: Tensor, gain_levels: int) -> Tensor:
 
 def first_gain(c: AutoencoderConfig, scaled: float) -> Tensor:
     """Logarithms of the gains that training starts with, where the channels were divided by
-    their spread to the power ``scaled``."""
+    their standard deviation to the power ``scaled``."""
     ramp = (
         torch.linspace(0, 1, c.gain_levels)[:, None] * 0.5 * math.log(c.lambda_max / c.lambda_min)
     )
@@ -209,11 +209,11 @@ class ContextIndex(nn.Module):
 
     def __init__(self, c: AutoencoderConfig) -> None:
         super().__init__()
-        (_, given, n), r = c.index, c.gain_levels
+        (_, features, n), r = c.index, c.gain_levels
         self.a = IntConv2d(c.y, n, 1, gain_levels=r, input_max=R_MAX, shift=6, gain=10.0)
         self.b = IntConv2d(n, n, 3, gain_levels=r, input_max=127, gain=1.4)
         self.out = IntConv2d(
-            n + given, c.y, 1, gain_levels=r, input_max=127, clip=(0, ROWS - 1), gain=0.15
+            n + features, c.y, 1, gain_levels=r, input_max=127, clip=(0, ROWS - 1), gain=0.15
         )
 
     def forward(self, magnitude: Tensor, features: Tensor, level_weights: Tensor) -> Tensor:
@@ -233,7 +233,7 @@ class Synthesis(nn.Module):
         self.log_gain = GainTable(c.gain_levels, c.y, -first_gain(c, 0.5))
         self.film = GainTable(c.gain_levels, c.y)
         first, second = up(c.y, b), up(b, a)
-        coarse, middle, fine = lean_blocks(c.y, c.h16), lean_blocks(b, c.h8), lean_blocks(a, c.h4)
+        coarse, middle, fine = map(inverted_residuals, (c.y, b, a), (c.h16, c.h8, c.h4))
         self.body = nn.Sequential(coarse, first, middle, second, fine)
         self.tail = nn.Sequential(PreciseConv2d(a, 48, 1), nn.PixelShuffle(4))
         with torch.no_grad():
@@ -281,7 +281,7 @@ class Autoencoder(nn.Module):
         return torch.cat([even.expand(1, half, -1, -1), (1 - even).expand(1, half, -1, -1)], 1)
 
     def bits_z(self, z: Tensor, level_weights: Tensor, soft: bool) -> tuple[Tensor, Tensor]:
-        """Bits of ``z`` per sample, the choice of a bank paid for, and that choice ``b h w``."""
+        """Bits of ``z`` per sample, those of the prior index included, and that index ``b h w``."""
         c = self.config
         _, like = self.prior_z(z.repeat(1, c.z_priors, 1, 1), training=soft)
         b, _, h, w = z.shape
@@ -290,7 +290,7 @@ class Autoencoder(nn.Module):
             :, :, None, None
         ]
         total = nats + choice
-        # The mixture trains every bank a little; what the file pays is the best one.
+        # The mixture trains every prior a little; what the file pays is the best one.
         best, chosen = total.min(1)
         if soft:
             best = -torch.logsumexp(-total, 1)
@@ -300,7 +300,7 @@ class Autoencoder(nn.Module):
         """``x``: ``b 3 h w`` in 0..1 with sides that 64 divides; ``t``: ``b`` in 0..1.
 
         Returns ``x_hat`` (0..1, not clipped), ``bits_y`` and ``bits_z`` per sample. Where no
-        gradients are wanted the symbols come too (``z``, the ``choice`` of a bank, ``residual``,
+        gradients are wanted the symbols come too (``z``, ``choice``, the prior index, ``residual``,
         ``index``), for the tables of an export.
         """
         level_weights = level_weights_at(t, self.config.gain_levels)

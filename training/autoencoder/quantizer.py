@@ -1,9 +1,9 @@
-"""Quantizer of the default codec under training: what becomes of them, and the bits they take.
+"""The default codec's quantizer under training: what becomes of residuals, and their bits.
 
 While the encoder trains, pixels see residuals rounded, and rates see them with uniform noise in
 place of rounding, whose slopes say which way to move. Once it stands still, what reads its files
-learns from the symbols that it writes: what is quiet is left out, and where a smaller symbol saves
-more bits than it costs in error it is chosen, as `codec.schemes.latents` does.
+learns from the symbols that it writes: what is skipped is left out, and where a smaller symbol
+saves more bits than it costs in error it is chosen, as `codec.schemes.autoencoder.segment` does.
 
 References:
     Ballé et al. 2017 (arXiv 1611.01704): uniform noise for rounding.
@@ -43,32 +43,34 @@ class Quantizer(nn.Module):
         self.register_buffer("thresholds", torch.from_numpy(gaussian_thresholds()), False)
         self.thresholds: Tensor
 
-    def forward(self, exact: Tensor, index: Tensor, encoder_trains: bool) -> tuple[Tensor, Tensor]:
-        """Quantizer as pixels see them, and the bits of each.
+    def forward(
+        self, residual: Tensor, index: Tensor, encoder_trains: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Residuals as pixels see them, and the bits of each.
 
         Arguments:
-            exact: residuals before rounding, of any shape; ``index``: their rows, of the same.
+            residual: residuals before rounding, of any shape; ``index``: their rows, of the same.
             encoder_trains: the encoder does, so slopes are wanted for all that goes in.
         """
-        noise = torch.rand_like(exact) - 0.5 if torch.is_grad_enabled() else None
+        noise = torch.rand_like(residual) - 0.5 if torch.is_grad_enabled() else None
         if encoder_trains:
             assert noise is not None
-            return round_ste(exact), self.noisy_bits(exact + noise, index)
-        size = self.sizes(exact.detach(), index.detach())
+            return round_ste(residual), self.noisy_bits(residual + noise, index)
+        size = self.sizes(residual.detach(), index.detach())
         coded = index.detach() > SKIPPED_ROWS
         bits = self.bits(size, index)
         if noise is None:
             bits = bits * coded
         else:  # a mean learns from what noise costs, the choice of a row from what is written
-            noisy = self.noisy_bits(exact + noise, index.detach())
+            noisy = self.noisy_bits(residual + noise, index.detach())
             bits = bits + (noisy - noisy.detach())
         # What is coded makes up for the mean; where nothing is, pixels see the mean itself.
-        values = exact + (torch.sign(exact) * size - exact).detach()
+        values = residual + (torch.sign(residual) * size - residual).detach()
         return torch.where(coded, values, 0.0), bits
 
-    def sizes(self, exact: Tensor, index: Tensor) -> Tensor:
-        """Absolute values of ``exact`` as the encoder rounds them, quiet or not."""
-        distance = exact.abs()
+    def sizes(self, residual: Tensor, index: Tensor) -> Tensor:
+        """Absolute values of ``residual`` as the encoder rounds them, skipped or not."""
+        distance = residual.abs()
         size = torch.floor(distance + 0.5)
         return size - (distance < self._threshold(size, index)).float()
 

@@ -18,10 +18,8 @@ from .. import old_names
 from ..layers import IntConv2d
 from ..onnx_reader import stored, unfold_unshuffle
 from . import inference_layout as layout
-from .int8_blocks import Int8Conv2d, InvertedResidual
-from .network import Autoencoder, AutoencoderConfig
 
-__all__ = ["read_model", "read_settings", "read_tensors", "training_tables"]
+__all__ = ["INFERENCE_ROLES", "read_settings", "read_tensors", "training_tables"]
 
 # Parameters that no exported network holds; they travel as tables of the encoder's file.
 TRAINING_ONLY = ("prior_z.", "z_prior_logits.")
@@ -83,32 +81,7 @@ def read_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
 
 def read_settings(encoder: ModelFile) -> dict[str, Any]:
     """The settings of a shipped network."""
-    network = old_names.settings(encoder.settings["network"])
-    network.setdefault("context_hidden", network["context"] * 3 // 2)  # files before it was named
-    return network
-
-
-def read_model(path: Path) -> Autoencoder:
-    """The network of a pair of model files; it computes what the files do, in 8 bits too."""
-    encoder, decoder = default_pair("autoencoder", path)
-    network, stored_names = read_settings(encoder.file), decoder.file.weights
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}
-    model = Autoencoder(AutoencoderConfig(**values))
-    model.load_state_dict(read_tensors(path, model), strict=False)
-    for name, block in model.named_modules():
-        part, _, rest = name.partition(".")
-        if isinstance(
-            block, InvertedResidual
-        ):  # stored in units of what its layers activation_range
-            block.activation_range = torch.ones(
-                block.widen.in_channels + 2 * block.depthwise.in_channels
-            )
-        elif (
-            isinstance(block, Int8Conv2d)
-            and f"{INFERENCE_ROLES[part]}/{rest}.integers" in stored_names
-        ):
-            block.activation_range = torch.ones(block.in_channels)
-    return model.eval()
+    return old_names.settings(encoder.settings["network"])
 
 
 def training_tables(model: nn.Module) -> dict[str, np.ndarray]:

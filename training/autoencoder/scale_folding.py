@@ -27,15 +27,19 @@ class _Trunk:
 
 def _trunks(model: Autoencoder) -> list[_Trunk]:
     h, c, g = model.h_s.body, model.c_m, model.g_s.body
-    up = [h[0][0], h[2][0], g[1][0], g[3][0]]  # type: ignore[index]
+    up = [_rows(h[0])[0], _rows(h[2])[0], _rows(g[1])[0], _rows(g[3])[0]]
     return [
         _Trunk([up[0]], [h[1]], [up[1]]),
         _Trunk([up[1]], [h[3]], [model.h_s.out, c.f_in]),
         _Trunk([c.y_in, c.f_in], [c.body], [c.out]),
-        _Trunk([], [*g[0]], [up[2], c.y_in]),  # type: ignore[misc]
-        _Trunk([up[2]], [*g[2]], [up[3]]),  # type: ignore[misc]
-        _Trunk([up[3]], [*g[4]], [model.g_s.tail[0]]),  # type: ignore[misc]
+        _Trunk([], _rows(g[0]), [up[2], c.y_in]),
+        _Trunk([up[2]], _rows(g[2]), [up[3]]),
+        _Trunk([up[3]], _rows(g[4]), [model.g_s.tail[0]]),
     ]
+
+
+def _rows(module: nn.Module) -> list[nn.Module]:
+    return list(module.children())
 
 
 @torch.no_grad()

@@ -44,7 +44,7 @@ class AutoencoderTask(WeightsMixin):
         config = AutoencoderConfig(**parse_network(AutoencoderConfig, texts))
         self.network = asdict(config)
         self.model = Autoencoder(config).to(device)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model.to(memory_format=torch.channels_last)
         if config.tune not in OBJECTIVES:
             known = ", ".join(OBJECTIVES)
             raise InputError(f"There is no tune {config.tune!r}; choose from: {known}.")
@@ -121,12 +121,12 @@ class AutoencoderTask(WeightsMixin):
         price = min(1.0, 0.05 + part / 0.06) if self.from_scratch else 1.0
         bpp = (out["bits_y"] + price * out["bits_z"]) / (batch.shape[2] * batch.shape[3])
         each = model.lambda_of(t) * distortion + bpp
-        place = (t * self.bins).long().clamp(max=self.bins - 1)
+        stretch = (t * self.bins).long().clamp(max=self.bins - 1)
         with torch.no_grad():
-            for i, value in zip(place.tolist(), each.tolist(), strict=True):
+            for i, value in zip(stretch.tolist(), each.tolist(), strict=True):
                 old = float(self.scale[i])
                 self.scale[i] = value if old == 0 else old + 0.02 * (value - old)
-        return (each / self.scale[place]).mean()
+        return (each / self.scale[stretch]).mean()
 
     def more_tiles(self, tiles: list[Pixels]) -> list[Pixels]:
         if self.visual_loss is None:
@@ -157,11 +157,11 @@ class AutoencoderTask(WeightsMixin):
                 out = self.model(x, torch.tensor([t], device=self.device))
                 bits = out["bits_y"] + out["bits_z"]
                 sums[i, 0] += float(bits) / (h * w)
-                shown = torch.floor(out["x_hat"].clamp(0, 1) * 255 + 0.5) / 255
-                sums[i, 1] += float(-10 * torch.log10((shown - x).square().mean()))
+                decoded = torch.floor(out["x_hat"].clamp(0, 1) * 255 + 0.5) / 255
+                sums[i, 1] += float(-10 * torch.log10((decoded - x).square().mean()))
                 sums[i, 2] += float(out["bits_z"]) / (h * w)
                 if self.visual_loss is not None:
-                    parts = self.visual_loss(shown, x)
+                    parts = self.visual_loss(decoded, x)
                     for column, name in enumerate(("ssimulacra2", "colour", "error"), 3):
                         sums[i, column] += float(parts[name])
         return sums

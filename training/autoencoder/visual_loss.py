@@ -112,19 +112,21 @@ class VisualLoss:
         levels = torch.tensor(LEVELS, device=device) / torch.tensor([14.0, 1, 1], device=device)
         self.levels = levels[None, :, None, None]  # X is at 14 times its size in `_xyb`
 
-    def __call__(self, shown: Tensor, x: Tensor) -> dict[str, Tensor]:
-        """Of each picture of ``b 3 h w`` in 0..1: ``ssimulacra2`` (the weighted sum), ``colour``,
-        ``squared`` (levels of 255), and ``error``, in which all of them are."""
+    def __call__(self, decoded: Tensor, x: Tensor) -> dict[str, Tensor]:
+        """Of each decoded picture ``b 3 h w`` in 0..1 against ``x``: ``ssimulacra2`` (the
+        weighted sum), ``colour``, ``squared`` (levels of 255), and ``error``, which has all of
+        them in it."""
         with torch.autocast(x.device.type, enabled=False):
-            shown, x = shown.float().contiguous(), x.float().contiguous()
-            squared = (shown - x).square().mean((1, 2, 3)) * 255**2
-            light, given = _linear(shown), _linear(x)
+            decoded, x = decoded.float().contiguous(), x.float().contiguous()
+            squared = (decoded - x).square().mean((1, 2, 3)) * 255**2
+            light, reference = _linear(decoded), _linear(x)
             total = torch.zeros(len(x), device=x.device)
             colour = torch.zeros(len(x), device=x.device)
             for scale in range(SCALES):
                 if scale:
-                    light, given = F.avg_pool2d(light, 2), F.avg_pool2d(given, 2)
-                a, b = _xyb(given, self.absorbance), _xyb(light, self.absorbance)
+                    light = F.avg_pool2d(light, 2)
+                    reference = F.avg_pool2d(reference, 2)
+                a, b = _xyb(reference, self.absorbance), _xyb(light, self.absorbance)
                 mean_a, mean_b = _blur(a), _blur(b)
                 square_a = _blur(a * a)
                 maps = self._maps(a, b, mean_a, mean_b, square_a)
@@ -142,15 +144,14 @@ class VisualLoss:
         difference = mean_a - mean_b
         luminance = 1 - difference * difference
         contrast = 2 * (product - mean_a * mean_b) + C2
-        spread = (square_a - mean_a * mean_a) + (square_b - mean_b * mean_b) + C2
-        similar = F.relu(1 - luminance * contrast / spread)
+        variances = (square_a - mean_a * mean_a) + (square_b - mean_b * mean_b) + C2
+        similar = F.relu(1 - luminance * contrast / variances)
         edge = (1 + (b - mean_b).abs()) / (1 + (a - mean_a).abs()) - 1
         return similar, F.relu(edge), F.relu(-edge)
 
     def _colour(self, a: Tensor, b: Tensor, variance: Tensor) -> Tensor:
         with torch.no_grad():
-            spread = variance * self.levels.square()
-            rough = spread.sum(1, keepdim=True).clamp(min=0)
+            rough = (variance * self.levels.square()).sum(1, keepdim=True).clamp(min=0)
             rough = F.avg_pool2d(F.pad(rough, (4, 4, 4, 4), mode="replicate"), 9, 1)
         difference = (b - a) * self.levels  # about levels of 255
         total = torch.zeros(len(a), device=a.device)

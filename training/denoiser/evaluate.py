@@ -6,31 +6,37 @@ the papers on CBSD68. A folder with files ``NAME_real.*`` and ``NAME_mean.*`` ho
 noise and truth. All rows come from default settings: the level is never given. Imports no torch.
 """
 
-import platform
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ... import __version__
-from ...codec import api, library
+from ...codec import api, library, metrics
+from ...codec.comparison.text import Table
 from ...codec.errors import InputError
-from ...codec.session import ONNXRUNTIME_VERSION
+from ..circumstances import circumstances
 from ..data import SUFFIXES, Pixels
+from ..rate_distortion import Progress, table_of
 
-__all__ = ["LEVELS", "run"]
+__all__ = ["LEVELS", "run", "tables"]
 
 LEVELS = (10, 15, 25, 50)
 
 
-def run(data: Path, model: Path | None = None) -> dict:
+def run(
+    data: Path,
+    model: Path | None = None,
+    tune: str | None = None,
+    progress: Progress | None = None,
+) -> dict:
     """Figures of the denoiser on the pictures in ``data``, or in each of its subfolders.
 
     Arguments:
         model: a model file to evaluate instead of the shipped one.
+        tune: None; there is one denoiser.
+        progress: called with the share of the folders that are done, from 0 to 1.
 
     Returns: ``rows``, a dict each: ``set``, ``noise``, ``pictures``, PSNR of the ``noisy`` and the
         denoised pictures (``psnr``; of clean ones to themselves), mean ``gain``, the part of the
@@ -38,26 +44,29 @@ def run(data: Path, model: Path | None = None) -> dict:
         they were measured with.
 
     Raises:
-        InputError: no pictures.
+        InputError: no pictures, or a tune.
         ModelError: no model.
     """
+    if tune is not None:
+        raise InputError("The denoiser has no model that is tuned otherwise; leave out tune.")
     title = library.default_single("denoiser", model).title
     rows = []
-    for folder, files in _sets(Path(data)):
+    sets = list(_sets(Path(data)))
+    for number, (folder, files) in enumerate(sets, 1):
         rows += _rows(folder.name, files, model)
+        if progress is not None:
+            progress(number / len(sets))
     return {
         "family": "denoiser",
         "model": title,
         "rows": rows,
-        "versions": {
-            "gencodec": __version__,
-            "onnxruntime": ONNXRUNTIME_VERSION,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-        "machine": f"{platform.system()} {platform.machine()}",
-        "date": datetime.now(UTC).date().isoformat(),
+        **circumstances(),
     }
+
+
+def tables(result: dict) -> list[Table]:
+    """What `run` returns, for the terminal."""
+    return [table_of(result["model"], result["rows"])]
 
 
 def pairs(files: list[Path]) -> list[tuple[Path, Path]]:
@@ -79,7 +88,7 @@ def read(path: Path) -> Pixels:
 def psnr(a: NDArray, b: NDArray) -> float:
     """In dB, of arrays in levels of 0..255; equal ones count as 100 dB."""
     error = float(np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2))
-    return 100.0 if error == 0 else 10 * float(np.log10(255**2 / error))
+    return min(metrics.psnr_of_mse(error), 100.0)
 
 
 def _sets(data: Path) -> Iterator[tuple[Path, list[Path]]]:

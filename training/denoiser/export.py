@@ -7,9 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ...codec.modelfile import ModelFile
 from ..export_data import ExportData
-from ..onnx_writer import export_role, write_model
+from ..onnx_writer import Role, export_roles, write_decoder
 from .network import BY_PIXEL, SIGMA_MAX, STEP, Denoiser
 from .task import DenoiserTask
 
@@ -37,16 +36,13 @@ def export(task: DenoiserTask, data: ExportData, out: Path, about: dict) -> list
     about = {**about, "validation": {name: round(value, 4) for name, value in figures.items()}}
     pixels, level = torch.zeros(1, 64, 96, 3), torch.tensor([10.0])
     plane = {1: "height", 2: "width"}
-    graphs = [
-        export_role(
-            "denoise", _Denoise(model), {"x": pixels, "level": level}, ["y"], {"x": plane}, "half"
-        ),
-        export_role("estimate", _Estimate(model), {"x": pixels}, ["found"], {"x": plane}, "half"),
+    roles = [
+        Role("denoise", _Denoise(model), {"x": pixels, "level": level}, ("y",), {"x": plane}),
+        Role("estimate", _Estimate(model), {"x": pixels}, ("found",), {"x": plane}),
     ]
     described = {
         "scheme": "denoiser",
         "part": "denoiser",
-        "roles": ["denoise", "estimate"],
         "settings": {
             "auto": auto,
             "halo": model.halo,
@@ -56,10 +52,7 @@ def export(task: DenoiserTask, data: ExportData, out: Path, about: dict) -> list
         },
         "card": about,
     }
-    draft = out / "denoiser.part"
-    write_model(draft, described, graphs, {})
-    path = out / f"denoiser-{ModelFile.load(draft).digest.hex()[:8]}.onnx"
-    draft.replace(path)
+    path, _ = write_decoder(out, described, export_roles(roles), {})
     return [path]
 
 

@@ -28,12 +28,12 @@ def read_tensors(path: Path, model: Denoiser) -> dict[str, Tensor]:
     found = {}
     for name, parameter in model.named_parameters():
         estimates = name.startswith("estimator.")
-        place = f"estimate/{name}" if estimates else f"denoise/model.{name}"
+        stored_name = f"estimate/{name}" if estimates else f"denoise/model.{name}"
         # Files of today hold the last layer by pixel; those before, as the network has it.
         moved = f"denoise/{name}"
         if name.startswith("tail.") and {moved, f"{moved}.stored"} & file.weights.keys():
             values = stored(file, moved)[np.argsort(BY_PIXEL)]
         else:
-            values = stored(file, place)
+            values = stored(file, stored_name)
         found[name] = torch.from_numpy(np.array(values, np.float32)).reshape(parameter.shape)
     return found

@@ -34,7 +34,7 @@ class DenoiserTask(WeightsMixin):
         config = DenoiserConfig(**parse_network(DenoiserConfig, texts))
         self.network = asdict(config)
         self.model = Denoiser(config).to(device)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model.to(memory_format=torch.channels_last)
         self.device = device
         self.from_scratch = True
         # Of its own, so that two processes see other noise.
@@ -62,7 +62,7 @@ class DenoiserTask(WeightsMixin):
         told = torch.where(way == 0, BLIND, torch.where(way == 1, level, guess))
         error = (self.model(noisy, told) - clean).square().mean((1, 2, 3))
         # The root, not the mean square nor its logarithm: every picture then has a gradient of
-        # one size. Under the logarithm the nearly clean ones take most of it (see LOG).
+        # one size. Under the logarithm the nearly clean ones take most of it (docs/training.md).
         return 50 * torch.sqrt(error + FLOOR).mean() + F.l1_loss(found, torch.log1p(level))
 
     def validate(self, tiles: list[np.ndarray]) -> Tensor:
@@ -79,11 +79,11 @@ class DenoiserTask(WeightsMixin):
             cases.append((x, x))
             real, _, target = noise.mixture(x, np.random.default_rng(seed), generator, REAL)
             cases.append((real, target))
-            for place, (noisy, clean) in enumerate(cases):
+            for case, (noisy, clean) in enumerate(cases):
                 guess = torch.expm1(pool(self.model.estimator(noisy)).clamp(min=0))
                 for row, told in enumerate((torch.full_like(guess, BLIND), guess)):
-                    sums[row, place] += _psnr(self.model(noisy, told), clean)
-                if place == len(LEVELS) + 1:
+                    sums[row, case] += _psnr(self.model(noisy, told), clean)
+                if case == len(LEVELS) + 1:
                     sums[:, 5] += _psnr(noisy, clean)
             for level in ESTIMATED:
                 noisy = noise.add(x, float(level), generator)
@@ -129,6 +129,6 @@ def score(white: list[float], clean: float, real: float) -> float:
     return total / (10 * float(np.log10(2)))
 
 
-def _psnr(shown: Tensor, clean: Tensor) -> float:
-    shown = torch.floor(shown.clamp(0, 1) * 255 + 0.5) / 255
-    return float(-10 * torch.log10((shown - clean).square().mean().clamp(min=1e-7)))
+def _psnr(denoised: Tensor, clean: Tensor) -> float:
+    denoised = torch.floor(denoised.clamp(0, 1) * 255 + 0.5) / 255
+    return float(-10 * torch.log10((denoised - clean).square().mean().clamp(min=1e-7)))

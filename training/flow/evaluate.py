@@ -7,10 +7,12 @@ import numpy as np
 from PIL import Image
 
 from ...codec import api, metrics
+from ...codec.comparison.text import Table
 from ..data import Pixels
 from ..parallel import parallel_map
+from ..rate_distortion import table_of
 
-__all__ = ["run"]
+__all__ = ["run", "tables"]
 
 AGAIN_QUALITIES = (20, 50, 70, 90)
 SAVES, SHOWN = 50, (1, 5, 15, 50)
@@ -33,6 +35,21 @@ def run(pictures: list[Pixels], model: Path | None = None) -> dict:
         "again": [_again(pictures, quality, model) for quality in AGAIN_QUALITIES],
         "saves": [_saves(pictures, quality, model) for quality in SAVED_QUALITIES],
     }
+
+
+def tables(result: dict) -> list[Table]:
+    """What `run` returns, for the terminal."""
+    found = [
+        table_of("Lossless", [result["lossless"]]),
+        table_of("Second file equals the first", result["again"]),
+    ]
+    for saves in result["saves"]:
+        rows = [
+            {"codec": name, **{str(n): v for n, v in zip(saves["after"], row, strict=True)}}
+            for name, row in saves["psnr"].items()
+        ]
+        found.append(table_of(f"PSNR after so many saves at quality {saves['quality']}", rows))
+    return found
 
 
 def _lossless(picture: Pixels, model: Path | None) -> tuple[float, bool]:

@@ -11,13 +11,12 @@ import torch
 
 from ...codec.entropy import TOTAL
 from ...codec.errors import InputError
-from ...codec.modelfile import ModelFile
 from ...codec.schemes.flow.contract import HALO
 from ..data import Crops
 from ..export_data import ExportData
 from ..frequency_tables import logistic_row, pack
-from ..integer_export import exact, layers
-from ..onnx_writer import export_role, write_model
+from ..integer_export import exact, proven
+from ..onnx_writer import Role, export_roles, write_decoder
 from .network import (
     COLOUR_PLACE,
     DETAIL_MAX,
@@ -39,7 +38,7 @@ __all__ = ["export"]
 
 COUNTED_MAX = 510  # symbols are counted one by one up to this size: all that step 1 can need
 COUNT_SIZE = 256
-MIX_TOP = 224  # the place of the last rung
+MIX_TOP = 224  # the place of the last gain level
 
 
 @torch.no_grad()
@@ -56,12 +55,12 @@ def export(task: FlowTask, data: ExportData, out: Path, about: dict) -> list[Pat
     model = task.model
     if model.config.kernel // 2 + 2 > HALO:
         raise InputError(f"A kernel of {model.config.kernel} sees too far for work in strips.")
-    graphs, proven = _networks(model)
+    roles = _roles(model)
+    graphs = export_roles(roles)
     described = {
         "scheme": "flow",
         "part": "decoder",
-        "roles": list(proven),
-        "exact": proven,
+        "exact": proven(roles, graphs),
         "settings": {
             "decoder_only": True,
             "levels": LEVELS,
@@ -76,37 +75,37 @@ def export(task: FlowTask, data: ExportData, out: Path, about: dict) -> list[Pat
         },
         "card": about,
     }
-    draft = out / "flow.part"
-    write_model(draft, described, graphs, _tables(model, data.crops, data.count))
-    path = out / f"flow-{ModelFile.load(draft).digest.hex()[:8]}-decoder.onnx"
-    draft.replace(path)
+    path, _ = write_decoder(out, described, graphs, _tables(model, data.crops, data.count))
     return [path]
 
 
-def _networks(model: Flow) -> tuple[list, dict[str, list[dict]]]:
+def _roles(model: Flow) -> list[Role]:
+    """One for each kind of halving, colour and pass of the checkerboard."""
     c = model.config
     level_weights = torch.zeros(1, c.gain_levels)
     level_weights[0, 0] = 256
     planes, features = torch.zeros(1, PLANES, 8, 12), torch.zeros(1, c.width, 8, 12)
-    graphs, proven = [], {}
+    roles = []
     plane = {2: "h", 3: "w"}
     for kind, nets in enumerate(model.lifting):
         for colour, network in nets.named_children():
-            role = f"half{kind}_{colour}"
             inputs = {"planes": planes}
             if colour.endswith("2"):
                 inputs = {"errors": torch.zeros(1, 1, 8, 12), "features": features}
             elif colour != "y":
                 inputs["known"] = torch.zeros(1, 1 if colour == "cg" else 2, 8, 12)
                 inputs["features"] = features
-            outputs = ["mean", "row", *(["x"] if colour == "y" else [])]
-            dynamic = dict.fromkeys(inputs, plane)
-            graph = export_role(
-                role, exact(network), {**inputs, "mix": level_weights}, outputs, dynamic, "exact"
+            roles.append(
+                Role(
+                    f"half{kind}_{colour}",
+                    exact(network),
+                    {**inputs, "mix": level_weights},
+                    ("mean", "row", "x") if colour == "y" else ("mean", "row"),
+                    dict.fromkeys(inputs, plane),
+                    integers=network,
+                )
             )
-            graphs.append(graph)
-            proven[role] = layers(role, graph, network)
-    return graphs, proven
+    return roles
 
 
 def _tables(model: Flow, crops: Crops, count: int) -> dict[str, np.ndarray]:

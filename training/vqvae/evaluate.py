@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 
 from ...codec import api, library
+from ...codec.comparison.our_codecs import Ours
+from ...codec.comparison.quality import SHOWN
+from ...codec.comparison.reference_codecs import available_codecs
+from ...codec.comparison.results import mean_point
+from ...codec.comparison.search import Coder, Trials
+from ...codec.comparison.text import Table
 from ..data import Pixels
-from ..rate_distortion import measure_ours, measure_pillow
+from ..parallel import parallel_map
+from ..rate_distortion import point_row, table_of
 
-__all__ = ["run", "savings"]
+__all__ = ["run", "savings", "tables"]
 
-# Where Pillow's other codecs stop.
-LOWEST: tuple[tuple[str, dict], ...] = (
-    ("JPEG", {"quality": 1, "optimize": True, "subsampling": "4:2:0"}),
-    ("WEBP", {"quality": 0, "method": 6}),
-    ("AVIF", {"quality": 0, "speed": 6, "subsampling": "4:4:4"}),
-)
+SMALL = "jpeg", "webp", "AVIF 4:4:4"  # whose lowest qualities vqvae is compared with
 
 
 def run(pictures: list[Pixels], model: Path | None = None) -> dict:
@@ -24,12 +26,28 @@ def run(pictures: list[Pixels], model: Path | None = None) -> dict:
 
     Returns: ``prior`` (see `savings`), and ``lowest``, what the smallest files of others are like.
     """
-    lowest = [
-        {"codec": name, **measure_pillow(pictures, name, options)} for name, options in LOWEST
-    ]
+    codecs, _ = available_codecs(SMALL)
+    lowest = [_lowest(pictures, codec.format, codec) for codec in codecs]
     if "autoencoder" in api.installed():
-        lowest.append({"codec": "autoencoder", **measure_ours(pictures, "autoencoder", 0, None)})
+        ours = Ours("autoencoder", (0,), threads=1)
+        lowest.append(_lowest(pictures, "autoencoder", ours))
     return {"prior": savings(pictures, model), "lowest": lowest}
+
+
+def _lowest(pictures: list[Pixels], name: str, coder: Coder) -> dict:
+    setting = coder.settings[0]
+    points = parallel_map(lambda pixels: Trials(coder, pixels).point(setting, SHOWN), pictures)
+    return {"codec": name, **point_row(mean_point(points))}
+
+
+def tables(result: dict) -> list[Table]:
+    """What `run` returns, for the terminal."""
+    saved = {name: result["prior"][name] for name in ("plain", "saved", "saved_order0")}
+    title = "Bits of a plain code; percent that the priors save of them, and of a table a level"
+    return [
+        table_of("The smallest files of others", result["lowest"]),
+        table_of(title, [saved]),
+    ]
 
 
 def savings(pictures: list[Pixels], model: Path | None = None) -> dict:

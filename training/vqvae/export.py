@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...codec.errors import InputError
-from ...codec.modelfile import MAX_EXACT_INT, ModelFile, exact_bound
+from ...codec.modelfile import MAX_EXACT_INT, exact_bound
 from ...codec.schemes.vqvae.contract import EXP_ONE, LOGIT_UNIT, UNIT
 from ..export_data import ExportData
-from ..onnx_writer import export_role, fold_unshuffle, write_model
+from ..onnx_writer import Role, export_roles, fold_unshuffle, write_decoder, write_encoder
 from .network import Vqvae, rdo_lambdas
-from .prior_network import IntLayer, LevelPrior, gate_tables
+from .prior_network import IntLayer, LevelPrior, Priors, gate_tables
 from .prior_task import VqvaePriorTask
 
 __all__ = ["export"]
@@ -37,72 +37,75 @@ def export(task: VqvaePriorTask, data: ExportData, out: Path, about: dict) -> li
         InputError: an integer layer breaks its bound, or the priors were not trained.
     """
     vqvae, c = task.model.vqvae, task.config
+    exact, prior_tables = _priors(task.model.priors)
+    codevectors = vqvae.codebooks.codevectors.numpy().astype(np.float16)
+    tables = {"codevectors": codevectors, **_lookups(), **prior_tables}
+    described = {
+        "scheme": "vqvae",
+        "part": "decoder",
+        "exact": exact,
+        "settings": {"levels": c.levels, "depth": c.depth, "halo": halo(c.ns)},
+        "card": about,
+    }
+    synthesis, analysis = export_roles([_synthesis(vqvae)]), export_roles([_analysis(vqvae)])
+    path, digest = write_decoder(out, described, synthesis, tables)
+    described = {
+        "scheme": "vqvae",
+        "part": "encoder",
+        "settings": {
+            "levels": c.levels,
+            "halo": halo(c.na),
+            "rdo_lambda": rdo_lambdas(c),
+            "network": asdict(c),
+        },
+        "card": about,
+    }
+    count = {"count": vqvae.codebooks.count.numpy()}
+    return [write_encoder(out, described, analysis, count, digest), path]
+
+
+def _analysis(vqvae: Vqvae) -> Role:
     pixels = torch.zeros(1, 128, 192, 3, dtype=torch.uint8)
-    z, sent = torch.zeros(1, c.dims, 8, 12), torch.zeros(1, c.levels)
-    sent[0, 0] = 1
-    analysis = export_role(
+    return Role(
         "analysis",
         _Analysis(vqvae),
         {"x": pixels},
-        ["z"],
+        ("z",),
         {"x": {1: "height", 2: "width"}},
-        "half",
-        INT8_WEIGHTS,
+        int8=INT8_WEIGHTS,
     )
-    synthesis = export_role(
+
+
+def _synthesis(vqvae: Vqvae) -> Role:
+    c = vqvae.config
+    z, sent = torch.zeros(1, c.dims, 8, 12), torch.zeros(1, c.levels)
+    sent[0, 0] = 1
+    return Role(
         "synthesis",
         _Synthesis(vqvae),
         {"z": z, "sent": sent},
-        ["x"],
+        ("x",),
         {"z": {2: "h", 3: "w"}},
-        "half",
-        INT8_WEIGHTS,
+        int8=INT8_WEIGHTS,
     )
-    tables: dict[str, NDArray] = {
-        "codevectors": vqvae.codebooks.codevectors.numpy().astype(np.float16),
-        **_lookups(),
-    }
+
+
+def _priors(priors: Priors) -> tuple[dict[str, list[dict]], dict[str, NDArray]]:
+    """The priors as tables: what a model file says of their layers, and the tables."""
     exact: dict[str, list[dict]] = {}
-    for level, prior in enumerate(task.model.priors.levels):
+    tables: dict[str, NDArray] = {}
+    for level, prior in enumerate(priors.levels):
         assert isinstance(prior, LevelPrior)
         name = f"prior{level}"
         tables[f"{name}.own"] = _whole(prior.own)
         if level:
             tables[f"{name}.others"] = _whole(prior.others)
-        exact[name] = []
-        for part, layer in prior.named_modules():
-            if isinstance(layer, IntLayer):
-                exact[name].append(_layer(f"{name}.{part.replace('.', '')}", layer, tables))
-    draft = out / "decoder.part"
-    described = {
-        "scheme": "vqvae",
-        "part": "decoder",
-        "roles": ["synthesis"],
-        "exact": exact,
-        "settings": {"levels": c.levels, "depth": c.depth, "halo": halo(c.ns)},
-        "card": about,
-    }
-    write_model(draft, described, [synthesis], tables)
-    title = ModelFile.load(draft).digest.hex()
-    path = out / f"vqvae-{title[:8]}-decoder.onnx"
-    draft.replace(path)
-    twin = out / f"vqvae-{title[:8]}-encoder.onnx"
-    settings = {
-        "decoder": title,
-        "levels": c.levels,
-        "halo": halo(c.na),
-        "rdo_lambda": rdo_lambdas(c),
-        "network": asdict(c),
-    }
-    about = {
-        "scheme": "vqvae",
-        "part": "encoder",
-        "roles": ["analysis"],
-        "settings": settings,
-        "card": about,
-    }
-    write_model(twin, about, [analysis], {"count": vqvae.codebooks.count.numpy()})
-    return [twin, path]
+        exact[name] = [
+            _layer(f"{name}.{part.replace('.', '')}", layer, tables)
+            for part, layer in prior.named_modules()
+            if isinstance(layer, IntLayer)
+        ]
+    return exact, tables
 
 
 def halo(counts: tuple[int, int, int]) -> int:
@@ -168,7 +171,7 @@ def _layer(name: str, layer: IntLayer, tables: dict[str, NDArray]) -> dict:
     bound = exact_bound(rows.astype(np.int64), offsets.astype(np.int64), largest, layer.shift)
     if bound >= MAX_EXACT_INT:
         raise InputError(
-            f"The integer layer {name} could radius {bound}, which float32 does not hold exactly; "
+            f"The integer layer {name} could reach {bound}, which float32 does not hold exactly; "
             "train on, or with a smaller net.width."
         )
     return {

@@ -8,8 +8,8 @@ before::
                                                              --> 1x1 --> 1x1 --> logits
 
 Every value is an integer held in float32, as in `layers.IntConv2d`; the gate's tanh and sigmoid
-are look-up tables in the runtime, which ``codec/schemes/pixelcnn.py`` is. The masks let a position
-see offsets with ``dx + 2 dy < 0`` (and, after the first layer, itself), so that all positions of
+are look-up tables in the runtime (`codec.schemes.vqvae.prior`). The masks let a position see
+offsets with ``dx + 2 dy < 0`` (and, after the first layer, itself), so that all positions of
 equal ``x + 2 y`` can be decoded together.
 
 References:
@@ -88,7 +88,8 @@ class IntLayer(nn.Module):
 def gate_tables() -> tuple[Tensor, Tensor]:
     """tanh and sigmoid of the integers ``-GATE_MAX .. GATE_MAX``, as integers."""
     x = torch.arange(-GATE_MAX, GATE_MAX + 1, dtype=torch.float64) / UNIT
-    return tuple(torch.floor(GATE_MAX * part + 0.5) for part in (torch.tanh(x), torch.sigmoid(x)))  # type: ignore[return-value]
+    tanh, sigmoid = torch.tanh(x), torch.sigmoid(x)
+    return torch.floor(GATE_MAX * tanh + 0.5), torch.floor(GATE_MAX * sigmoid + 0.5)
 
 
 def gate(x: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ def read_prior_tensors(path: Path, model: Priors) -> dict[str, Tensor]:
 
 
 def _layer(file: ModelFile, title: str, path: Path, layer: IntLayer) -> dict[str, Tensor]:
-    """The parameters of one layer; the inverse of ``exports.vqvae._layer``."""
+    """The parameters of one layer; the inverse of `export._layer`."""
     rows = file.weight(f"tables/{title}.weight")[:, :, 0, 0] / 2.0**layer.shift
     width = layer.weight.shape[1] * len(layer.kernel)
     weight = np.zeros(layer.weight.shape)

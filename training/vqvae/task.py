@@ -26,7 +26,7 @@ class VqvaeTask(WeightsMixin):
         config = VqvaeConfig(**parse_network(VqvaeConfig, texts))
         self.network = asdict(config)
         self.model = Vqvae(config).to(device)
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model.to(memory_format=torch.channels_last)
         self.device = device
         self.from_scratch = True
         self.waiting: list[Tensor] = []  # latents for k-means, before the codebooks begin

@@ -54,8 +54,8 @@ class Autoencoder(ModelPair):
         """Compresses pixels ``(H, W, 3)`` at ``quality`` (hundredths, 0..10000)."""
         entropy = self.entropy_model(quality, runtime)
         rows, columns = positions(rgb.shape[1], rgb.shape[0])
-        places = boxes(rows, columns, LARGEST)
-        segments, estimate = [b""] * len(places), 0.0
+        segment_boxes = boxes(rows, columns, LARGEST)
+        segments, estimate = [b""] * len(segment_boxes), 0.0
         cut = tiles(rows, columns, self.encoder.file.settings["halo"], None, LARGEST)
 
         def coded(part: Floats, runtime: Runtime) -> tuple[bytes, float]:
@@ -63,7 +63,7 @@ class Autoencoder(ModelPair):
 
         for tile, y in prefetch(lambda tile: self._analysis(rgb, tile, entropy), cut, runtime):
             numbers = overlapping(rows, columns, tile.inner, LARGEST)
-            parts = [y[:, *places[number].within(tile.inner)] for number in numbers]
+            parts = [y[:, *segment_boxes[number].within(tile.inner)] for number in numbers]
             found = parallel_map(coded, parts, runtime)
             for number, (data, bits) in zip(numbers, found, strict=True):
                 segments[number] = data
@@ -85,13 +85,15 @@ class Autoencoder(ModelPair):
         part = covering((x, y, w, h))  # in positions
         rgb = np.empty((h, w, 3), np.uint8)
         cut = tiles(rows, columns, self.decoder.file.settings["halo"], part, LARGEST)
-        places = boxes(rows, columns, LARGEST)
+        segment_boxes = boxes(rows, columns, LARGEST)
 
         def latents(numbers: list[int]) -> Iterator[Floats]:
             return parallel_map(decoded, numbers, runtime)
 
         def decoded(number: int, runtime: Runtime) -> Floats:
-            return decode_segment(segments[number], *places[number].size, entropy.on(runtime))
+            return decode_segment(
+                segments[number], *segment_boxes[number].size, entropy.on(runtime)
+            )
 
         windows = LatentWindows((rows, columns), cut, latents, LARGEST)
         for tile, window in prefetch(windows.window, cut, runtime):
@@ -104,8 +106,8 @@ class Autoencoder(ModelPair):
     def verify(self, segments: list[bytes], size: Size, quality: int, runtime: Runtime) -> None:
         """Decodes the symbols of every segment and checks them, without making pixels."""
         entropy = self.entropy_model(quality, runtime)
-        places = boxes(*check_count(segments, size, LARGEST), LARGEST)
-        for data, box in zip(segments, places, strict=True):
+        segment_boxes = boxes(*check_count(segments, size, LARGEST), LARGEST)
+        for data, box in zip(segments, segment_boxes, strict=True):
             decode_segment(data, *box.size, entropy)
 
     def segments_of(self, size: Size, region: Region) -> list[int]:

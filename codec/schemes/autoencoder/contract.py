@@ -29,8 +29,8 @@ def magnitude_bits(tables: Tables) -> Floats:
     bits = np.empty((len(tables), RDOQ_MAX + 1), np.float32)
     for row in range(len(tables)):
         cost = -np.log2(tables.row(row) / TOTAL)
-        place = np.minimum(np.arange(RDOQ_MAX + 1) - tables.low[row], cost.size - 1)
-        bits[row] = cost[place]
+        entry = np.minimum(np.arange(RDOQ_MAX + 1) - tables.low[row], cost.size - 1)
+        bits[row] = cost[entry]
     return bits
 
 

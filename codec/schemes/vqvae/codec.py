@@ -76,20 +76,22 @@ class Vqvae(ModelPair):
         """Compresses pixels ``(H, W, 3)`` at ``quality`` (hundredths, 0..10000)."""
         levels = self.levels_sent(quality)
         rows, columns = positions(rgb.shape[1], rgb.shape[0])
-        places = boxes(rows, columns)
-        segments, bits = [b""] * len(places), 0.0
+        segment_boxes = boxes(rows, columns)
+        segments, bits = [b""] * len(segment_boxes), 0.0
         cut = tiles(rows, columns, self.encoder.file.settings["halo"])
         with blas.at_most(runtime.cores):
             for tile, z in prefetch(lambda tile: self._analysis(rgb, tile, runtime), cut, runtime):
                 for numbers in batches(overlapping(rows, columns, tile.inner)):
-                    state = PriorState(self.priors, [places[number].size for number in numbers])
-                    parts = [z[:, *places[number].within(tile.inner)] for number in numbers]
+                    state = PriorState(
+                        self.priors, [segment_boxes[number].size for number in numbers]
+                    )
+                    parts = [z[:, *segment_boxes[number].within(tile.inner)] for number in numbers]
                     coders = [Encoder() for _ in numbers]
                     for _, found, frequencies, owners in self.search(state, parts, levels):
-                        for place, part in owners:
-                            coders[place].put_each(found[part], frequencies[part])
-                    for place, (number, coder) in enumerate(zip(numbers, coders, strict=True)):
-                        segments[number] = _checksum(state.segment(place, levels)) + coder.finish()
+                        for owner, part in owners:
+                            coders[owner].put_each(found[part], frequencies[part])
+                    for owner, (number, coder) in enumerate(zip(numbers, coders, strict=True)):
+                        segments[number] = _checksum(state.segment(owner, levels)) + coder.finish()
                         bits += coder.bits
         return Coded(segments, bits)
 
@@ -103,8 +105,8 @@ class Vqvae(ModelPair):
         """
         rdo_lambda: list[float] = self.encoder.file.settings["rdo_lambda"]
         rest = np.zeros((state.codes.shape[1], latents[0].shape[0]), np.float32)
-        for place, z in zip(state.places, latents, strict=True):
-            rest[place] = z.reshape(z.shape[0], -1).T
+        for inside, z in zip(state.segment_positions, latents, strict=True):
+            rest[inside] = z.reshape(z.shape[0], -1).T
         for level in range(levels):
             vectors = self.codevectors[level]
             for where, frequencies, owners in waves(state, level):
@@ -127,10 +129,10 @@ class Vqvae(ModelPair):
         x, y, w, h = region or (0, 0, *size)
         rgb = np.empty((h, w, 3), np.uint8)
         cut = tiles(rows, columns, self.decoder.file.settings["halo"], covering((x, y, w, h)))
-        places = boxes(rows, columns)
+        segment_boxes = boxes(rows, columns)
 
         def decoded(numbers: list[int]) -> Iterator[Codes]:
-            return self.decode_codes(segments, places, numbers, levels)
+            return self.decode_codes(segments, segment_boxes, numbers, levels)
 
         windows = LatentWindows((rows, columns), cut, decoded)
         with blas.at_most(runtime.cores):
@@ -140,10 +142,10 @@ class Vqvae(ModelPair):
 
     def verify(self, segments: list[bytes], size: Size, quality: int, runtime: Runtime) -> None:
         """Decodes the codes of every segment and checks them, without making pixels."""
-        places = boxes(*check_count(segments, size))
+        segment_boxes = boxes(*check_count(segments, size))
         levels = self.levels_sent(quality)
         with blas.at_most(runtime.cores):
-            for _ in self.decode_codes(segments, places, range(len(places)), levels):
+            for _ in self.decode_codes(segments, segment_boxes, range(len(segment_boxes)), levels):
                 pass
 
     def segments_of(self, size: Size, region: Region) -> list[int]:
@@ -170,9 +172,9 @@ class Vqvae(ModelPair):
         codes: list[list[Codes]] = [[] for _ in range(self.levels)]
         bits = [0.0] * self.levels
         with blas.at_most(runtime.cores):
-            for places in batches(boxes(*z.shape[1:])):
-                state = PriorState(self.priors, [box.size for box in places])
-                parts = [z[:, *box.within(whole)] for box in places]
+            for batch in batches(boxes(*z.shape[1:])):
+                state = PriorState(self.priors, [box.size for box in batch])
+                parts = [z[:, *box.within(whole)] for box in batch]
                 for level, found, frequencies, _ in self.search(state, parts, self.levels):
                     taken = frequencies[np.arange(found.size), found]
                     bits[level] -= float(np.log2(taken / TOTAL).sum())
@@ -197,22 +199,22 @@ class Vqvae(ModelPair):
         return z
 
     def decode_codes(
-        self, segments: list[bytes], places: list[Box], numbers: Sequence[int], levels: int
+        self, segments: list[bytes], segment_boxes: list[Box], numbers: Sequence[int], levels: int
     ) -> Iterator[Codes]:
         """Codes ``(levels, h, w)`` of the segments of some numbers, checked."""
         for batch in batches(numbers):
             if any(len(segments[number]) < 2 for number in batch):
                 raise FormatError("The file is damaged: a segment is too short.")
-            state = PriorState(self.priors, [places[number].size for number in batch])
+            state = PriorState(self.priors, [segment_boxes[number].size for number in batch])
             coders = [Decoder(segments[number][2:]) for number in batch]
             for level in range(levels):
                 for where, frequencies, owners in waves(state, level):
-                    for place, part in owners:
-                        found = coders[place].take_each(frequencies[part])
+                    for owner, part in owners:
+                        found = coders[owner].take_each(frequencies[part])
                         state.codes[level, where[part]] = found
-            for place, number in enumerate(batch):
-                coders[place].finish()
-                codes = state.segment(place, levels)
+            for owner, number in enumerate(batch):
+                coders[owner].finish()
+                codes = state.segment(owner, levels)
                 if _checksum(codes) != segments[number][:2]:
                     raise FormatError(
                         "The file is damaged: the codes of a segment do not match their check."

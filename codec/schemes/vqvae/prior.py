@@ -95,11 +95,11 @@ class Prior:
 
     def gate(self, x: Floats) -> Floats:
         """The first ``width`` columns through tanh times the others through a sigmoid."""
-        place = x.astype(np.int32)
-        place += GATE_MAX
+        entry = x.astype(np.int32)
+        entry += GATE_MAX
         width = self.width
-        product = self.tanh.take(place[:, :width])
-        product *= self.sigmoid.take(place[:, width:])
+        product = self.tanh.take(entry[:, :width])
+        product *= self.sigmoid.take(entry[:, width:])
         product *= np.float32(1 / (GATE_MAX + 1))
         product += np.float32(0.5)
         return np.floor(product, out=product)
@@ -126,7 +126,7 @@ def load_priors(file: ModelFile) -> list[Prior]:
 class PriorState:
     """The codes of some segments, and what the priors' layers gave so far.
 
-    Segments lie in frames of one size, one after another, in flat arrays; a position is a place
+    Segments lie in frames of one size, one after another, in flat arrays; a position is an index
     in those. Around each segment there is a margin that holds no codes, for it to see zeros.
 
     Arguments:
@@ -139,14 +139,14 @@ class PriorState:
         self.frame = (max(h for h, _ in shapes) + 2 * MARGIN) * self.stride
         self.none = len(priors[0].own) - 1  # stands for "no code"
         self.codes = np.full((len(priors), len(shapes) * self.frame), self.none, np.int32)
-        places, waves, owners = [], [], []
+        segment_positions, waves, owners = [], [], []
         for number, (h, w) in enumerate(shapes):
             y, x = np.divmod(np.arange(h * w), w)
-            places.append(number * self.frame + (y + MARGIN) * self.stride + x + MARGIN)
+            segment_positions.append(number * self.frame + (y + MARGIN) * self.stride + x + MARGIN)
             waves.append(x + 2 * y)
             owners.append(np.full(h * w, number))
-        self.places: list[Ints] = places  # of each segment, in raster order
-        self.everywhere = np.concatenate(places)
+        self.segment_positions: list[Ints] = segment_positions  # of each segment, in raster order
+        self.everywhere = np.concatenate(segment_positions)
         self._wave, self._owner = np.concatenate(waves), np.concatenate(owners)
 
     def waves(self) -> Iterator[tuple[Ints, Ints]]:
@@ -172,7 +172,7 @@ class PriorState:
         """Of each code at ``positions``, ``(n, codes)``, from the codes that these may see."""
         prior = self.prior
         condition = self.condition.take(positions, axis=0)
-        before = self.codes[prior.level].take(self._places(positions, taps(2, 0)))
+        before = self.codes[prior.level].take(self._neighbours(positions, taps(2, 0)))
         x = prior.own.take(before, axis=0).reshape(len(positions), -1)
         state = prior.gate(prior.first(x, condition))
         for cache, gated, added in zip(self.states, prior.gated, prior.added, strict=True):
@@ -184,7 +184,9 @@ class PriorState:
 
     def segment(self, number: int, levels: int) -> NDArray[np.int32]:
         """Codes of one segment, ``(levels, rows, columns)``."""
-        return self.codes[:levels, self.places[number]].reshape(levels, *self.shapes[number])
+        return self.codes[:levels, self.segment_positions[number]].reshape(
+            levels, *self.shapes[number]
+        )
 
     def _fill(self, target: Floats, layer: Layer, source: Floats) -> None:
         """Works out a layer that sees all around it, everywhere, some positions at a time."""
@@ -192,10 +194,10 @@ class PriorState:
             part = self.everywhere[start : start + CHUNK]
             target[part] = layer(self._around(source, part, taps(1, None)))
 
-    def _places(self, positions: Ints, offsets: list[tuple[int, int]]) -> Ints:
+    def _neighbours(self, positions: Ints, offsets: list[tuple[int, int]]) -> Ints:
         steps = np.array([dy * self.stride + dx for dy, dx in offsets])
         return positions[:, None] + steps
 
     def _around(self, rows: Floats, positions: Ints, offsets: list[tuple[int, int]]) -> Floats:
-        found = rows.take(self._places(positions, offsets), axis=0)
+        found = rows.take(self._neighbours(positions, offsets), axis=0)
         return found.reshape(len(positions), -1)

@@ -13,13 +13,13 @@ decoded ones may.
 import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from ...errors import GencodecWarning, InputError
+from ...image.open import ImageSource, PathLike
 from ...image.pixels import load
 from ...session import Runtime
 from ..segments import STRIDE, positions
@@ -44,7 +44,7 @@ def sample(
     device: str = "auto",
     threads: int | None = None,
     *,
-    model: Any = None,
+    model: PathLike | None = None,
     progress: Progress | None = None,
 ) -> list[Image.Image]:
     """Draws pictures that the vqvae codec's priors find likely.
@@ -60,6 +60,10 @@ def sample(
     Raises:
         InputError: a wrong argument.
         ModelError: there is no model.
+
+    Example:
+        >>> [picture.size for picture in sample(2, (48, 32), seed=7)]
+        [(48, 32), (48, 32)]
     """
     if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
         raise InputError(f"The number of pictures to draw must be at least 1, not {count!r}.")
@@ -81,14 +85,14 @@ def sample(
 
 
 def complete(
-    image: Any,
+    image: ImageSource,
     keep: tuple[int, int],
     seed: int = 0,
     temperature: float = 1.0,
     device: str = "auto",
     threads: int | None = None,
     *,
-    model: Any = None,
+    model: PathLike | None = None,
     progress: Progress | None = None,
 ) -> Image.Image:
     """Keeps the top left part of a picture, as its codes show it, and draws the rest.
@@ -103,6 +107,10 @@ def complete(
     Raises:
         InputError: the picture cannot be read, nothing of it would be kept, or a wrong argument.
         ModelError: there is no model.
+
+    Example:
+        >>> complete(np.zeros((48, 64, 3), np.uint8), keep=(32, 48)).size
+        (64, 48)
     """
     picture = load(image, keep_metadata=False)
     for note in picture.notes:
@@ -150,10 +158,10 @@ def _draw(
     state = PriorState(codec.priors, [(numbers.shape[1], numbers.shape[2]) for numbers in draws])
     flat = np.zeros((levels, state.codes.shape[1]), np.int64)
     fixed = np.full(flat.shape, -1, np.int32)
-    for place, numbers in zip(state.places, draws, strict=True):
-        flat[:, place] = numbers.reshape(levels, -1)
+    for inside, numbers in zip(state.segment_positions, draws, strict=True):
+        flat[:, inside] = numbers.reshape(levels, -1)
         if kept is not None:
-            fixed[:, place] = kept.reshape(levels, -1)
+            fixed[:, inside] = kept.reshape(levels, -1)
     done, total = 0, levels * len(state.everywhere)
     for level in range(levels):
         for where, frequencies, _ in waves(state, level):
@@ -169,8 +177,8 @@ def _draw(
 def _pick(frequencies: NDArray[np.int64], numbers: NDArray[np.int64]) -> Codes:
     """The code in each row on whose stretch of ``0 .. TOTAL - 1`` the row's number falls."""
     ends = np.cumsum(frequencies, 1)
-    place = numbers * ends[:, -1] // TOTAL
-    return (ends <= place[:, None]).sum(1).astype(np.int32)
+    points = numbers * ends[:, -1] // TOTAL
+    return (ends <= points[:, None]).sum(1).astype(np.int32)
 
 
 def _temper(frequencies: NDArray[np.int64], temperature: float) -> NDArray[np.int64]:

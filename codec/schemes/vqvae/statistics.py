@@ -1,7 +1,6 @@
 """What vqvae's priors give, in bits, for real pictures."""
 
-from os import PathLike
-
+from ...image.open import ImageSource, PathLike
 from ...image.pixels import load
 from ...session import Runtime
 from .codec import Codes, Vqvae
@@ -10,11 +9,11 @@ __all__ = ["code_bits"]
 
 
 def code_bits(
-    image: object,
+    image: ImageSource,
     device: str = "auto",
     threads: int | None = None,
     *,
-    model: str | PathLike[str] | None = None,
+    model: PathLike | None = None,
 ) -> list[tuple[Codes, float]]:
     """Of each level the codes that a vqvae file at quality 100 holds, and their bits.
 

@@ -1,8 +1,8 @@
 """The denoiser on real-noise pairs beside OpenCV's non-local means and BM3D.
 
-Run: ``python tests/benchmarks/denoiser_rivals.py PAIRS [--model FILE] [--every N]``
+Run: ``python tests/benchmarks/denoiser_methods.py PAIRS [--model FILE] [--every N]``
 
-PAIRS is a folder of ``NAME_real.*`` and ``NAME_mean.*``. The rivals get the one strength that is
+PAIRS is a folder of ``NAME_real.*`` and ``NAME_mean.*``. The others get the one strength that is
 best over all pairs, which nobody knows who has only the noisy pictures; ours finds its own. Needs
 ``opencv-python-headless`` or ``bm3d``; what is not installed is left out with a note.
 """
