@@ -1,6 +1,7 @@
 """``gencodec compress``: pictures to ``.gnc`` files."""
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ def _known_codec(ctx: click.Context, parameter: click.Parameter, value: str | No
 def _refuse_other_suffix(output: str | None) -> None:
     """Refuses an ``-o`` that names a picture of another format: it would hold ``.gnc`` data."""
     path = Path(output or "")
-    if path.suffix.lower() in PICTURE_SUFFIXES and not (path.is_dir() or str(output)[-1] in "/\\"):
+    if path.suffix.lower() in PICTURE_SUFFIXES and not (
+        os.path.isdir(path) or str(output)[-1] in "/\\"
+    ):
         raise click.UsageError(
             f"{output} would hold .gnc data under the name of another format; end it in .gnc."
         )

@@ -1,6 +1,7 @@
 """``gencodec info``: what a ``.gnc`` file says of itself."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import click
@@ -21,7 +22,7 @@ def command(files: tuple[str, ...], as_json: bool) -> None:
     Width and height are those of the picture as it is stored: EXIF may say that it is shown turned.
     With --json one file is an object, several (or a folder) are a list.
     """
-    single = len(files) == 1 and not Path(files[0]).is_dir()
+    single = len(files) == 1 and not os.path.isdir(files[0])
     if single:
         job = Job(None if files == ("-",) else Path(files[0]))
         with console.fail_on_error(job.name):
