@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from .files import Job
+from .files import VERBOSITY, Job
 
 if TYPE_CHECKING:
     from ..codec.comparison.text import Table
@@ -39,7 +39,6 @@ __all__ = [
 # A bar is shown from this many seconds on: shorter work is over before anyone reads it.
 LONG_WORK = 1.0
 PLAIN_LINES = 5.0  # seconds between lines where there is no bar
-VERBOSITY = "gencodec.verbosity"  # in click's `meta`: -1 quiet, 0, 1 verbose
 
 device_option = click.option(
     "--device",

@@ -8,7 +8,6 @@ refusals that are wrong usage. Reading and writing are in `streams`.
 import errno
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ PICTURE_SUFFIXES = frozenset({
 })
 # fmt: on
 
+VERBOSITY = "gencodec.verbosity"  # in click's `meta`: -1 quiet, 0, 1 verbose
 STDOUT_NAMES = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
@@ -213,20 +213,19 @@ def _into_folder(
 
 def _picked(folder: Path, picks: frozenset[str]) -> list[Path]:
     """The files of a folder with these suffixes; a warning names those that are skipped."""
-    from ..codec.errors import GencodecWarning
-
     found, skipped = [], []
     for path in _walk(folder):
         (found if path.suffix.lower() in picks else skipped).append(path)
     if found and skipped:
         names = ", ".join(click.format_filename(path.relative_to(folder)) for path in skipped[:5])
         more = f" and {len(skipped) - 5:,} more" if len(skipped) > 5 else ""
-        warnings.warn(
-            f"{click.format_filename(folder)}: skipped {names}{more} for their suffixes; name a "
-            "file to have it tried.",
-            GencodecWarning,
-            stacklevel=2,
-        )
+        context = click.get_current_context(silent=True)
+        if context is None or context.meta.get(VERBOSITY, 0) >= 0:
+            click.echo(
+                f"Warning: {click.format_filename(folder)}: skipped {names}{more} for their "
+                "suffixes; name a file to have it tried.",
+                err=True,
+            )
     return found
 
 
