@@ -23,6 +23,8 @@ CODEC = {
         "image",
         "inspection",
         "library",
+        "metrics",
+        "progress",
         "rate_control",
         "schemes",
         "session",
@@ -37,8 +39,9 @@ CODEC = {
     "library": {"modelfile", "session"},
     "metrics": set(),
     "modelfile": set(),
+    "progress": set(),
     "rate_control": set(),
-    "schemes": {"entropy", "image", "library", "modelfile", "session"},
+    "schemes": {"entropy", "image", "library", "modelfile", "progress", "session"},
     "session": set(),
 }
 TRAINING_MAY_USE = {
