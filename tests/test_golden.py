@@ -37,7 +37,9 @@ def test_golden_files_decode_to_their_pictures(folder: str, name: str) -> None:
 def test_the_tiny_models_are_tiny(folder: str) -> None:
     files = list((GOLDEN / folder).glob("*.onnx"))
     assert len(files) == 1 + (folder != "flow-0")  # flow's encoder needs no more
-    assert sum(path.stat().st_size for path in files) < 200_000
+    # flow's 24 networks take 190 kB however few weights they have: nodes and their names.
+    limit = 270_000 if folder == "flow-0" else 200_000
+    assert sum(path.stat().st_size for path in files) < limit
 
 
 def test_golden_files_are_of_the_version_they_stand_for() -> None:
