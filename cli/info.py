@@ -26,12 +26,14 @@ def command(file: str, as_json: bool) -> None:
     if as_json:
         console.print_json({"file": job.name, **dataclasses.asdict(info)})
         return
-    place = info.decoder_file or "not in this version; decompressing needs --model FILE"
+    place = info.decoder_file or (
+        "no model needed" if info.known else "not in this version; decompressing needs --model FILE"
+    )
     carried = (("ICC profile", info.icc), ("EXIF", info.exif), ("XMP", info.xmp))
     metadata = ", ".join(f"{name} {size:,} bytes" for name, size in carried if size)
     rows = [
         ("file", job.name),
-        ("codec", info.codec),
+        ("codec", f"{info.codec}: {info.suits}" if info.suits else info.codec),
         *header,
         ("decoder file", f"{info.decoder}: {place}"),
         ("segments", f"{info.segments:,}"),

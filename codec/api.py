@@ -101,7 +101,7 @@ def compress_detailed(
         raise InputError(f"quality must be a number from 0 to 100, not {quality!r}.")
     if lossless and not scheme.supports_lossless:
         raise InputError(f"The codec {scheme.name} cannot compress losslessly; flow can.")
-    if lossless and denoise:
+    if denoise and (lossless or not scheme.supports_lossy):
         raise InputError(
             "A picture that is denoised is not kept losslessly; leave out one of them."
         )
@@ -114,6 +114,7 @@ def compress_detailed(
     )
     if lossless and picture.lossy_conversion:
         raise InputError(f"The picture cannot be kept losslessly: {picture.lossy_conversion}")
+    lossless = lossless or (not scheme.supports_lossy and not picture.lossy_conversion)
     height, width = picture.rgb.shape[:2]
     container.check_size(width, height)
     limit = limit_of(target_size, target_bpp, width * height)
@@ -127,6 +128,7 @@ def compress_detailed(
     estimates: dict[int, float] = {}
 
     def write(hundredths: int) -> bytes:
+        hundredths = hundredths if scheme.supports_lossy else 10_000
         level = LOSSLESS if lossless else hundredths
         coded = opened.encode(picture.rgb, level, runtime)
         estimates[hundredths] = coded.estimate_bits
@@ -141,9 +143,15 @@ def compress_detailed(
         segments = [container.Chunk(ChunkType.SEGMENT, segment) for segment in coded.segments]
         return container.write(header, metadata + segments)
 
-    if limit is None:
-        chosen = 10_000 if lossless else round(quality * 100)
+    if limit is None or not scheme.supports_lossy:
+        exact = lossless or not scheme.supports_lossy
+        chosen = 10_000 if exact else round(quality * 100)
         data = write(chosen)
+        if limit is not None and len(data) > limit:
+            raise InputError(
+                f"The picture needs {len(data):,} bytes in the codec {scheme.name}, which is exact,"
+                f" more than the {limit:,} asked for; allow more bytes, or another codec."
+            )
     else:
         chosen, data = largest_quality(write, limit)
     return CompressResult(
