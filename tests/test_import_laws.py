@@ -20,6 +20,7 @@ CODEC = {
     "api": {
         "container",
         "denoiser",
+        "encoding",
         "image",
         "inspection",
         "library",
@@ -30,6 +31,7 @@ CODEC = {
     "comparison": {"api", "image", "metrics"},
     "container": set(),
     "denoiser": {"container", "image", "library", "session"},
+    "encoding": {"container", "image", "metrics", "rate_control", "schemes", "session"},
     "entropy": set(),
     "errors": set(),
     "image": {"container"},
