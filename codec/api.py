@@ -14,13 +14,13 @@ from PIL import Image
 from . import container, denoiser, library
 from .container import ChunkType, Header
 from .denoiser import DenoiseResult, denoise, denoise_detailed
-from .encoding import AUTO, CompressResult, Encoding, metadata_chunks
+from .encoding import CompressResult, Encoding, metadata_chunks
 from .errors import FormatError, InputError
 from .image import pixels
 from .image.open import Data, ImageSource, PathLike, read_bytes
 from .inspection import CODECS, Info, ModelInfo, info, installed, models, quality_steps
 from .rate_control import limit_of
-from .schemes.base import LOSSLESS, Scheme, by_name, by_wire_id
+from .schemes.base import AUTO, LOSSLESS, Scheme, by_name, by_wire_id
 from .schemes.vqvae.sampling import complete, sample
 from .schemes.vqvae.statistics import code_bits
 from .session import Runtime

@@ -21,9 +21,8 @@ from .schemes.graphics.choice import LEAST_SSIMULACRA2, Look, exact_may_be_large
 from .schemes.graphics.codec import Graphics
 from .session import Runtime
 
-__all__ = ["AUTO", "CompressResult", "Encoding", "metadata_chunks"]
+__all__ = ["CompressResult", "Encoding", "metadata_chunks"]
 
-AUTO = "auto"  # as a codec: choose; None means the same
 GIVEN_UP = 1.5  # a quick estimate that is so many times over a limit ends the matter
 JUDGED = 1024  # pixels a side of the part that SSIMULACRA2 is taken of
 LEAST_SIDE = 8  # that it is defined for

@@ -8,7 +8,7 @@ from . import container, library
 from .container import ChunkType
 from .errors import ModelError
 from .image.open import Data, read_bytes
-from .schemes.base import SCHEMES, by_name
+from .schemes.base import AUTO, SCHEMES, by_name
 
 __all__ = ["CODECS", "Info", "ModelInfo", "info", "installed", "models", "quality_steps"]
 
@@ -159,7 +159,7 @@ def quality_steps(
     codec: str, model: str | os.PathLike[str] | None = None
 ) -> tuple[float, ...] | None:
     """The qualities of a codec that differ; None where the scale is continuous."""
-    return by_name(codec).open(model).quality_steps()
+    return None if codec == AUTO else by_name(codec).open(model).quality_steps()
 
 
 def _scale(steps: tuple[float, ...] | None) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from gencodec.codec import api, library, metrics
+from gencodec.codec.comparison.compare import compare
 from gencodec.codec.errors import InputError
 from gencodec.codec.schemes.graphics.choice import exact_may_be_larger, look
 from gencodec.codec.schemes.graphics.codec import Graphics
@@ -189,6 +190,15 @@ def test_the_learned_file_of_graphics_is_good_or_is_not_taken(photo_pixels: Pixe
                 assert "would have SSIMULACRA2" in chosen.why
             taken.add((larger, score >= 80))
     assert (True, False) in taken, taken
+
+
+def test_compare_takes_what_a_user_would_get() -> None:
+    found = compare(DRAWING[:64, :64], ["auto"], ["webp"], [])
+    ours = found.curves[0]
+    assert ours.label == "gencodec auto"
+    assert {point.psnr for point in ours.points} == {float("inf")}
+    assert found.versions["gencodec auto"] == "graphics-00000000"
+    assert api.quality_steps("auto") is None
 
 
 def test_hidden_colours(photo_pixels: Pixels) -> None:

@@ -15,7 +15,7 @@ from .graphics.codec import Graphics
 from .segments import Coded, Pixels, Region, Size
 from .vqvae.codec import Vqvae
 
-__all__ = ["LOSSLESS", "SCHEMES", "Scheme", "by_name", "by_wire_id"]
+__all__ = ["AUTO", "LOSSLESS", "SCHEMES", "Scheme", "by_name", "by_wire_id"]
 
 
 class Scheme(Protocol):
@@ -98,6 +98,7 @@ class Scheme(Protocol):
         ...
 
 
+AUTO = "auto"  # as the name of a codec: the one that suits the picture
 # Wire ids are for ever: never given to another scheme.
 SCHEMES: dict[int, type[Scheme]] = {1: Autoencoder, 2: Flow, 3: Vqvae, 4: Graphics}
 
