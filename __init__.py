@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .codec.api import (
+        CODECS,
         complete,
         compress,
         decompress,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CODECS",
     "DeviceError",
     "FormatError",
     "GencodecError",
@@ -65,7 +67,7 @@ def __getattr__(name: str) -> object:
     # all sorts of names, whatever the folder of a checkout is called.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name[0].isupper():
+    if name.endswith(("Error", "Warning")):
         from .codec import errors as source
     elif name == "compare":
         from .codec.comparison import compare as source

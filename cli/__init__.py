@@ -64,4 +64,5 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """The `gencodec` command."""
+    console.prepare_streams()
     cli(prog_name="gencodec")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import console
-from .files import Job, gather, output, read, write
+from .files import Job, gather, output
+from .streams import read, write
 
 if TYPE_CHECKING:
     from ..codec.comparison.compare import Comparer

@@ -1,6 +1,7 @@
 """``gencodec compress``: pictures to ``.gnc`` files."""
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import click
 from click.core import ParameterSource
 
 from . import console
-from .files import PICTURE_SUFFIXES, Job, plan, read, write
+from .files import PICTURE_SUFFIXES, Job, plan
+from .parameters import ByteCount
+from .streams import read, write
 
 __all__ = ["command"]
 
@@ -19,6 +22,17 @@ def _known_codec(ctx: click.Context, parameter: click.Parameter, value: str | No
     if value is not None and value not in (AUTO, *CODECS):
         raise click.BadParameter(f"{value!r} is unknown; there is {AUTO}, {', '.join(CODECS)}.")
     return value
+
+
+def _refuse_other_suffix(output: str | None) -> None:
+    """Refuses an ``-o`` that names a picture of another format: it would hold ``.gnc`` data."""
+    path = Path(output or "")
+    if path.suffix.lower() in PICTURE_SUFFIXES and not (
+        os.path.isdir(path) or str(output)[-1] in "/\\"
+    ):
+        raise click.UsageError(
+            f"{output} would hold .gnc data under the name of another format; end it in .gnc."
+        )
 
 
 def _size(image: Path | io.BytesIO) -> int:
@@ -46,15 +60,21 @@ def _size(image: Path | io.BytesIO) -> int:
 )
 @click.option(
     "--target-size",
-    type=click.IntRange(min=1),
+    type=ByteCount(),
     metavar="BYTES",
-    help="Take the largest quality whose file has at most so many bytes, instead of -q.",
+    help="Take the largest quality whose file has at most so many bytes (5000, 5kB, 4.5KiB).",
 )
 @click.option(
     "--target-bpp",
     type=click.FloatRange(min=0, min_open=True),
     metavar="B",
     help="The same, in bits per pixel.",
+)
+@click.option(
+    "--target-psnr",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="DB",
+    help="Take the least quality whose picture has this PSNR.",
 )
 @click.option(
     "--tune",
@@ -64,6 +84,8 @@ def _size(image: Path | io.BytesIO) -> int:
 @click.option("--lossless", is_flag=True, help="Keep every bit (codecs flow and graphics).")
 @click.option("--denoise", is_flag=True, help="Take the noise out first, which saves its bits.")
 @click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP.")
+@click.option("--keep-suffix", is_flag=True, help="Make photo.jpg.gnc of photo.jpg.")
+@console.skip_option
 @console.run_options
 def command(
     inputs: tuple[str, ...],
@@ -72,10 +94,13 @@ def command(
     quality: float,
     target_size: int | None,
     target_bpp: float | None,
+    target_psnr: float | None,
     tune: str | None,
     lossless: bool,
     denoise: bool,
     strip: bool,
+    keep_suffix: bool,
+    skip_existing: bool,
     device: str,
     threads: int | None,
     model: str | None,
@@ -88,17 +113,20 @@ def command(
     standard input. A file that fails is reported, the others go on, and the exit code is 1.
     """
     from ..codec.api import AUTO, compress_detailed
+    from ..codec.progress import listening
 
     given = click.get_current_context().get_parameter_source("quality")
-    asked = [given is not ParameterSource.DEFAULT, target_size is not None, target_bpp is not None]
+    targets = (target_size, target_bpp, target_psnr)
+    asked = [given is not ParameterSource.DEFAULT, *(target is not None for target in targets)]
     if sum(asked) > 1:
-        raise click.UsageError("Give one of -q, --target-size and --target-bpp.")
-    if lossless and any(asked[1:]):
-        raise click.UsageError("--lossless leaves no choice of size; leave out the target.")
+        raise click.UsageError("Give one of -q, --target-size, --target-bpp and --target-psnr.")
+    if lossless and any(asked):
+        raise click.UsageError("--lossless leaves no choice; leave out -q and the target.")
     if lossless and codec not in (None, AUTO, "flow", "graphics"):
         raise click.UsageError(f"--lossless goes with flow and graphics, not with {codec}.")
     if lossless and denoise:
         raise click.UsageError("--lossless keeps the noise; leave out --denoise.")
+    _refuse_other_suffix(output)
     jobs = plan(
         inputs,
         output,
@@ -106,30 +134,35 @@ def command(
         suffix=".gnc",
         output_suffixes=(".gnc",),
         force=force,
+        keep_suffix=keep_suffix,
+        skip_existing=skip_existing,
     )
 
     def searched(found: float) -> str:
-        return f", quality {found:g}" if target_size is not None or target_bpp is not None else ""
+        return f", quality {found:g}" if any(asked[1:]) else ""
 
     def work(job: Job) -> dict[str, Any]:
         if job.source is not None and job.source.is_file():
             image = job.source
         else:  # standard input or a pipe; what is missing is refused here
             image = io.BytesIO(read(job))
-        result = compress_detailed(
-            image,
-            codec=codec,
-            quality=quality,
-            lossless=lossless,
-            device=device,
-            threads=threads,
-            strip=strip,
-            model=model,
-            denoise=denoise,
-            target_size=target_size,
-            target_bpp=target_bpp,
-            tune=tune,
-        )
+        # Of a single picture the parts are shown; several are counted by run_jobs.
+        with console.Progress(100 if len(jobs) == 1 else 0) as bar, listening(bar.share):
+            result = compress_detailed(
+                image,
+                codec=codec,
+                quality=quality,
+                lossless=lossless,
+                device=device,
+                threads=threads,
+                strip=strip,
+                model=model,
+                denoise=denoise,
+                target_size=target_size,
+                target_bpp=target_bpp,
+                target_psnr=target_psnr,
+                tune=tune,
+            )
         size = len(result.data)
         source_bytes = _size(image)
         write(job, result.data, force)

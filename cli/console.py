@@ -1,6 +1,8 @@
 """What the commands share on the terminal: options, messages, progress, JSON, exit codes."""
 
+import io
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from .files import Job
+from .files import VERBOSITY, Job
 
 if TYPE_CHECKING:
     from ..codec.comparison.text import Table
@@ -17,10 +19,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Progress",
     "fail_on_error",
+    "format_option",
     "json_option",
     "model_option",
     "needs_training",
     "output_option",
+    "prepare_streams",
     "print_json",
     "print_table",
     "print_titled",
@@ -28,11 +32,13 @@ __all__ = [
     "run_options",
     "sentence",
     "show_warning",
+    "skip_option",
     "warn",
 ]
 
 # A bar is shown from this many seconds on: shorter work is over before anyone reads it.
 LONG_WORK = 1.0
+PLAIN_LINES = 5.0  # seconds between lines where there is no bar
 
 device_option = click.option(
     "--device",
@@ -46,27 +52,90 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON o
 model_option = click.option(
     "--model", metavar="FILE", help="Use this model file instead of an installed one."
 )
+format_option = click.option(
+    "--format",
+    "suffix",
+    type=click.Choice(["png", "jpg", "webp", "avif", "tif"]),
+    default="png",
+    show_default=True,
+    help="Of outputs that -o does not name.",
+)
 output_option = click.option(
     "-o",
     "--output",
     metavar="OUT|DIR",
     help="Output file or folder; - is stdout. A folder of inputs needs a folder.",
 )
+skip_option = click.option(
+    "--skip-existing", is_flag=True, help="Leave out inputs whose output is there already."
+)
 threads_option = click.option(
     "--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads; default: all cores."
 )
 
 
+def _remember(level: int) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def callback(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.meta[VERBOSITY] = level
+
+    return callback
+
+
+quiet_option = click.option(
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember(-1),
+    help="Print errors alone, neither warnings nor progress.",
+)
+verbose_option = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember(1),
+    help="Say what was done with each file, on stderr.",
+)
+
+
+def _verbosity() -> int:
+    context = click.get_current_context(silent=True)
+    return 0 if context is None else context.meta.get(VERBOSITY, 0)
+
+
+def _is_quiet() -> bool:
+    return _verbosity() < 0
+
+
 def run_options(command: Callable[..., None]) -> Callable[..., None]:
     """What every command takes that runs networks and writes files."""
-    for option in (json_option, force_option, model_option, threads_option, device_option):
+    shared = (json_option, force_option, model_option, threads_option, device_option)
+    for option in (verbose_option, quiet_option, *shared):
         command = option(command)
     return command
 
 
+def prepare_streams() -> None:
+    """Lets everything be printed, and nothing be written where standard streams should be.
+
+    A name that the terminal's encoding lacks is escaped. In place of a stream that was closed
+    (``2>&-``) the next file opened would get its number, and what libraries print.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, which is this
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def warn(text: str) -> None:
     """Prints one line that begins with ``Warning:`` on stderr."""
-    click.echo(f"Warning: {_one_line(text)}", err=True)
+    if not _is_quiet():
+        click.echo(f"Warning: {_one_line(text)}", err=True)
 
 
 def show_warning(
@@ -153,9 +222,26 @@ def run_jobs(
         click.exceptions.Exit: with code 1, after the last job, when a job failed.
     """
     results: list[dict[str, Any]] = []
+    try:
+        failed = _run(jobs, work, results)
+    finally:  # of work that was interrupted, what was done is told
+        if as_json:
+            print_json(results, to_stderr=any(job.to_stdout for job in jobs))
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _run(
+    jobs: Sequence[Job], work: Callable[[Job], dict[str, Any]], results: list[dict[str, Any]]
+) -> bool:
+    """Whether a job failed; what is known of each is added to the results."""
     failed = False
     with Progress(len(jobs)) as progress:
         for job in jobs:
+            if job.skipped:
+                results.append({"input": job.name, "output": job.target_name, "skipped": True})
+                progress.advance()
+                continue
             try:
                 if job.problem is not None:
                     raise job.problem
@@ -168,14 +254,11 @@ def run_jobs(
                 click.echo(f"Error: {text}", err=True)
                 result = {"input": job.name, "error": text}
             line = result.pop("line", None)
-            if line and progress.on_terminal and not progress.shown:
+            if line and (_verbosity() > 0 or (progress.on_terminal and not progress.shown)):
                 click.echo(line, err=True)
             results.append(result)
             progress.advance()
-    if as_json:
-        print_json(results, to_stderr=any(job.to_stdout for job in jobs))
-    if failed:
-        raise click.exceptions.Exit(1)
+    return failed
 
 
 def sentence(error: Exception, name: str | None = None) -> str | None:
@@ -204,13 +287,18 @@ def _one_line(text: str) -> str:
 
 
 class Progress:
-    """A bar on stderr, only where that is a terminal and the work proves long."""
+    """How far long work is, on stderr, only where that is a terminal and the work proves long.
+
+    A bar with the time left; on a terminal that cannot go back in a line (``TERM=dumb``, or none)
+    a line every few seconds.
+    """
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self.on_terminal = sys.stderr.isatty()
+        self.on_terminal = sys.stderr is not None and sys.stderr.isatty() and not _is_quiet()
+        self.plain = os.environ.get("TERM", "") in ("", "dumb") and os.name != "nt"
         self.done = 0
-        self.start = time.monotonic()
+        self.start = self.told = time.monotonic()
         self._bar: Any = None
 
     @property
@@ -229,11 +317,23 @@ class Progress:
         if self._bar is not None:
             click.echo("\r\033[K", nl=False, err=True)
 
+    def share(self, done: float) -> None:
+        """Goes to a share of the whole, from 0 to 1; never back."""
+        if (more := int(done * self.total) - self.done) > 0:
+            self.advance(more)
+
     def advance(self, steps: int = 1) -> None:
         self.done += steps
-        long = time.monotonic() - self.start > LONG_WORK
-        if self._bar is None and self.on_terminal and self.done < self.total and long:
-            self._bar = click.progressbar(length=self.total, show_pos=True, file=sys.stderr)
-            self._bar.update(self.done)
+        now = time.monotonic()
+        if not self.on_terminal or now - self.start < LONG_WORK:
+            return
+        if self.plain:
+            if self.done < self.total and now - self.told > PLAIN_LINES:
+                self.told = now
+                left = (now - self.start) * (self.total - self.done) / max(self.done, 1)
+                click.echo(f"{self.done} of {self.total}, about {left:.0f} s left", err=True)
         elif self._bar is not None:
             self._bar.update(steps)
+        elif self.done < self.total:
+            self._bar = click.progressbar(length=self.total, show_pos=True, file=sys.stderr)
+            self._bar.update(self.done)

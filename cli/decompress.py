@@ -5,8 +5,9 @@ from typing import Any
 import click
 
 from . import console
-from .files import PICTURE_SUFFIXES, Job, plan, read, write
+from .files import PICTURE_SUFFIXES, Job, plan
 from .pictures import encode, format_of
+from .streams import read, write
 
 __all__ = ["command"]
 
@@ -32,13 +33,18 @@ def _four_numbers(
     "--region",
     metavar="X,Y,W,H",
     callback=_four_numbers,
-    help="Decode this part only: left, top, width and height in pixels.",
+    help="Decode this part only: left, top, width and height in pixels of the stored picture, "
+    "which 'gencodec info' tells; EXIF orientation is applied after it, if at all.",
 )
+@console.format_option
+@console.skip_option
 @console.run_options
 def command(
     inputs: tuple[str, ...],
     output: str | None,
     region: tuple[int, int, int, int] | None,
+    suffix: str,
+    skip_existing: bool,
     device: str,
     threads: int | None,
     model: str | None,
@@ -51,20 +57,25 @@ def command(
     tree mirrors it) or - for standard input; standard output gets PNG.
     """
     from ..codec.api import decompress
+    from ..codec.progress import listening
 
     jobs = plan(
         inputs,
         output,
         picks=(".gnc",),
-        suffix=".png",
+        suffix=f".{suffix}",
         output_suffixes=PICTURE_SUFFIXES,
         force=force,
+        skip_existing=skip_existing,
     )
     formats = {job: format_of(job.target) for job in jobs if job.problem is None}
 
     def work(job: Job) -> dict[str, Any]:
-        image = decompress(read(job), region=region, device=device, threads=threads, model=model)
-        data = encode(image, formats[job], job.target_name)
+        packed = read(job)
+        # Of a single picture the parts are shown; several are counted by run_jobs.
+        with console.Progress(100 if len(jobs) == 1 else 0) as bar, listening(bar.share):
+            image = decompress(packed, region=region, device=device, threads=threads, model=model)
+        data = encode(image, formats[job], job.target_name, threads)
         write(job, data, force)
         return {
             "input": job.name,

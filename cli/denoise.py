@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from . import console
-from .files import PICTURE_SUFFIXES, Job, plan, read, write
+from .files import PICTURE_SUFFIXES, Job, plan
 from .pictures import encode, format_of
+from .streams import read, write
 
 __all__ = ["command"]
 
@@ -49,12 +50,16 @@ class _Sigma(click.ParamType):
     metavar="0..1",
     help="How much of the noise is taken out; less than 1 keeps some grain.",
 )
+@console.format_option
+@console.skip_option
 @console.run_options
 def command(
     inputs: tuple[str, ...],
     output: str | None,
     sigma: float | None,
     strength: float,
+    suffix: str,
+    skip_existing: bool,
     device: str,
     threads: int | None,
     model: str | None,
@@ -74,9 +79,10 @@ def command(
         inputs,
         output,
         picks=PICTURE_SUFFIXES,
-        suffix=".png",
+        suffix=f".{suffix}",
         output_suffixes=PICTURE_SUFFIXES,
         force=force,
+        skip_existing=skip_existing,
         tag="-denoised",
     )
     formats = {job: format_of(job.target) for job in jobs if job.problem is None}
@@ -99,7 +105,7 @@ def command(
             )
         picture = result.image
         assert isinstance(picture, Image.Image)  # a file was given, not an array
-        data = encode(picture, formats[job], job.target_name)
+        data = encode(picture, formats[job], job.target_name, threads)
         write(job, data, force)
         for note in result.notes:
             console.warn(f"{job.name}: {note}")

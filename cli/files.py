@@ -2,28 +2,33 @@
 
 `plan` turns what the user typed into a list of jobs: default outputs (``photo.jpg`` ->
 ``photo.gnc`` -> ``photo.png``), ``-`` for stdin and stdout, folders whose tree is mirrored, and the
-refusals that are wrong usage. `read` and `write` do the rest; `write` goes through a temporary
-file beside the target, so that a reader sees the old file or the whole new one.
+refusals that are wrong usage. Reading and writing are in `streams`.
 """
 
+import errno
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-__all__ = ["PICTURE_SUFFIXES", "Job", "gather", "output", "outputs", "plan", "read", "write"]
+__all__ = ["PICTURE_SUFFIXES", "Job", "exists_already", "gather", "output", "outputs", "plan"]
 
 # What counts as a picture when a folder is given; a file named on the command line is always tried.
 # fmt: off
 PICTURE_SUFFIXES = frozenset({
-    ".avif", ".bmp", ".gif", ".heic", ".heif", ".j2k", ".jp2", ".jpe", ".jpeg", ".jpg", ".jxl",
-    ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".tga", ".tif", ".tiff", ".webp",
+    ".apng", ".avif", ".avifs", ".bmp", ".dds", ".dib", ".gif", ".heic", ".heif", ".hif", ".icns",
+    ".ico", ".j2c", ".j2k", ".jfif", ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx",
+    ".jxl", ".mpo", ".pbm", ".pcx", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".psd", ".qoi", ".sgi",
+    ".tga", ".tif", ".tiff", ".webp",
 })
 # fmt: on
+
+VERBOSITY = "gencodec.verbosity"  # in click's `meta`: -1 quiet, 0, 1 verbose
+STDOUT_NAMES = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Job:
         to_stdout: whether the result is written to stdout.
         in_folder: whether the target lies in a folder of outputs, which is made where missing.
         problem: why there is nothing to do, found while planning; it is this job's error.
+        skipped: the output is there, and such jobs were to be left out.
     """
 
     source: Path | None
@@ -43,6 +49,7 @@ class Job:
     to_stdout: bool = False
     in_folder: bool = False
     problem: Exception | None = None
+    skipped: bool = False
 
     @property
     def name(self) -> str:
@@ -62,6 +69,8 @@ def plan(
     output_suffixes: Iterable[str],
     force: bool,
     tag: str = "",
+    keep_suffix: bool = False,
+    skip_existing: bool = False,
 ) -> list[Job]:
     """Decides where each input goes.
 
@@ -73,6 +82,8 @@ def plan(
         output_suffixes: suffixes that make a new ``-o`` a file's name rather than a folder's.
         force: whether an existing output may be overwritten.
         tag: goes between the name and the suffix of outputs that are not named.
+        keep_suffix: outputs that are not named keep the suffix of their input before their own.
+        skip_existing: jobs whose output exists are done already.
 
     Returns: at least one job, in the order of the inputs, folders sorted.
 
@@ -80,32 +91,44 @@ def plan(
         click.UsageError: two inputs for one output, a folder without ``-o DIR``, an output that
             is also an input, ``-`` beside other inputs, binary data for a terminal.
     """
+
+    def rename(path: Path) -> Path:
+        """What a path becomes where the output is not named."""
+        if keep_suffix:
+            return path.with_name(path.name + suffix)
+        renamed = path.with_suffix(suffix)
+        return renamed.with_stem(renamed.stem + tag) if tag else renamed
+
     sources = [None if text == "-" else Path(text) for text in inputs]
+    if output in STDOUT_NAMES:  # by its other names: a pipe has no place for a temporary file
+        output = "-"
     if None in sources and len(sources) > 1:
         raise click.UsageError("'-' (standard input) must be the only input.")
-    has_folder = any(source is not None and source.is_dir() for source in sources)
+    has_folder = any(source is not None and os.path.isdir(source) for source in sources)
     if output == "-" or (output is None and sources == [None]):
         if has_folder or len(sources) > 1:
             raise click.UsageError("Several inputs cannot go to standard output; give -o DIR.")
-        if sys.stdout.isatty():
+        if sys.stdout is not None and sys.stdout.isatty():
             raise click.UsageError("Binary data would go to the terminal; give -o FILE.")
         return [Job(sources[0], to_stdout=True)]
     if output is None:
         if has_folder:
             raise click.UsageError("A folder of inputs needs a folder for the outputs: -o DIR.")
-        jobs = [Job(source, _renamed(source, tag, suffix)) for source in sources if source]
+        jobs = [Job(source, rename(source)) for source in sources if source]
     elif _is_folder(output, len(sources) > 1 or has_folder, frozenset(output_suffixes)):
         if sources == [None]:
             raise click.UsageError("Standard input needs a file for its output: -o FILE.")
-        jobs = list(_into_folder(sources, Path(output), frozenset(picks), tag, suffix))
+        jobs = list(_into_folder(sources, Path(output), frozenset(picks), rename))
     else:
         jobs = [Job(sources[0], Path(output))]
-    _refuse_collisions(jobs)
-    return jobs if force else [_refuse_existing(job) for job in jobs]
+    jobs = [_refuse_long_name(job) for job in _refuse_collisions(jobs, frozenset(sources))]
+    if skip_existing:
+        jobs = [replace(job, skipped=_is_there(job)) for job in jobs]
+    return jobs if force or skip_existing else [_refuse_existing(job) for job in jobs]
 
 
-def gather(inputs: Sequence[str]) -> list[Job]:
-    """The pictures that were named, and all in the folders that were: to be read, not converted.
+def gather(inputs: Sequence[str], picks: frozenset[str] = PICTURE_SUFFIXES) -> list[Job]:
+    """The files that were named, and all in the folders that were: to be read, not converted.
 
     Raises:
         click.UsageError: ``-`` more than once.
@@ -115,11 +138,11 @@ def gather(inputs: Sequence[str]) -> list[Job]:
     jobs: list[Job] = []
     for text in inputs:
         source = None if text == "-" else Path(text)
-        if source is None or not source.is_dir():
+        if source is None or not os.path.isdir(source):
             jobs.append(Job(source))
             continue
-        found = [path for path in _walk(source) if path.suffix.lower() in PICTURE_SUFFIXES]
-        jobs += [Job(path) for path in found] or [_empty_folder(source, PICTURE_SUFFIXES)]
+        found = _picked(source, picks)
+        jobs += [Job(path) for path in found] or [_empty_folder(source, picks)]
     return jobs
 
 
@@ -134,7 +157,7 @@ def output(path: str, force: bool) -> Job:
     job = Job(None, Path(path))
     if not force and (problem := _refuse_existing(job).problem):
         raise problem
-    if not Path(path).absolute().parent.is_dir():
+    if not os.path.isdir(os.path.dirname(path) or os.curdir):
         raise OutputError(f"{job.target_name} cannot be written: its folder does not exist.")
     return job
 
@@ -156,118 +179,54 @@ def outputs(folder: str, names: Sequence[str], force: bool) -> list[Job]:
     return jobs
 
 
-def read(job: Job) -> bytes:
-    """The bytes of a job's input.
-
-    Raises:
-        InputError: the file is missing or a folder, or cannot be read.
-    """
-    from ..codec.errors import InputError
-
-    if job.source is None:
-        return sys.stdin.buffer.read()
-    try:
-        return job.source.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{job.name} does not exist; check its name.") from None
-    except IsADirectoryError:
-        raise InputError(f"{job.name} is a folder; name the files in it.") from None
-    except OSError as error:
-        raise InputError(f"{job.name} cannot be read: {error.strerror}.") from error
-
-
-def write(job: Job, data: bytes, force: bool) -> None:
-    """Writes a job's output whole or not at all.
-
-    A folder of outputs is made only now, so that a run that failed leaves none behind.
-
-    Raises:
-        OutputError: the file exists and `force` is not set, or its place cannot be written.
-    """
-    from ..codec.errors import OutputError
-
-    if job.target is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
-    target = Path(os.path.realpath(job.target))  # through a link, not over it
-    try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(data)  # a device or a pipe: there is nothing to lose
-            return
-        if job.in_folder:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, data, force)
-    except FileExistsError:
-        raise _exists(job) from None
-    except OSError as error:
-        raise OutputError(
-            f"{job.target_name} cannot be written ({error.strerror}); choose another place with -o."
-        ) from error
-
-
-def _replace(target: Path, data: bytes, force: bool) -> None:
-    scratch = target.parent / f".gencodec-{os.urandom(6).hex()}.tmp"
-    try:
-        with open(scratch, "xb") as stream:
-            stream.write(data)
-            if force:  # the old file goes away: the new one must have reached the disk by then
-                stream.flush()
-                os.fsync(stream.fileno())
-        if force:
-            with suppress(OSError):
-                scratch.chmod(target.stat().st_mode & 0o7777)
-            os.replace(scratch, target)
-        else:
-            _rename_to_new(scratch, target)
-    finally:
-        scratch.unlink(missing_ok=True)
-
-
-def _rename_to_new(scratch: Path, target: Path) -> None:
-    """Renames only where nothing stands, even if it came to stand there a moment ago."""
-    try:
-        os.link(scratch, target)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        if target.exists():
-            raise FileExistsError from None
-        os.replace(scratch, target)
-
-
 def _is_folder(output: str, several: bool, output_suffixes: frozenset[str]) -> bool:
     """Whether ``-o`` names a folder; refuses a file for several inputs."""
     path = Path(output)
-    if path.is_dir() or output.endswith(("/", os.sep)):
+    if os.path.isdir(path) or output.endswith(("/", os.sep)):
         return True
     if not several:
         return False
-    if path.exists() or path.suffix.lower() in output_suffixes:
+    if os.path.lexists(path) or path.suffix.lower() in output_suffixes:
         raise click.UsageError(f"Two inputs for one output: {output} is not a folder.")
     return True
 
 
 def _into_folder(
-    sources: Sequence[Path | None], folder: Path, picks: frozenset[str], tag: str, suffix: str
+    sources: Sequence[Path | None],
+    folder: Path,
+    picks: frozenset[str],
+    rename: Callable[[Path], Path],
 ) -> Iterator[Job]:
     for source in sources:
         if source is None:
             continue
-        if not source.is_dir():
-            yield Job(source, folder / _renamed(source, tag, suffix).name, in_folder=True)
+        if not os.path.isdir(source):
+            yield Job(source, folder / rename(source).name, in_folder=True)
             continue
-        found = [path for path in _walk(source) if path.suffix.lower() in picks]
+        found = _picked(source, picks)
         for path in found:
-            target = folder / _renamed(path.relative_to(source), tag, suffix)
+            target = folder / rename(path.relative_to(source))
             yield Job(path, target, in_folder=True)
         if not found:
             yield _empty_folder(source, picks)
 
 
-def _renamed(path: Path, tag: str, suffix: str) -> Path:
-    renamed = path.with_suffix(suffix)
-    return renamed.with_stem(renamed.stem + tag) if tag else renamed
+def _picked(folder: Path, picks: frozenset[str]) -> list[Path]:
+    """The files of a folder with these suffixes; a warning names those that are skipped."""
+    found, skipped = [], []
+    for path in _walk(folder):
+        (found if path.suffix.lower() in picks else skipped).append(path)
+    if found and skipped:
+        names = ", ".join(click.format_filename(path.relative_to(folder)) for path in skipped[:5])
+        more = f" and {len(skipped) - 5:,} more" if len(skipped) > 5 else ""
+        context = click.get_current_context(silent=True)
+        if context is None or context.meta.get(VERBOSITY, 0) >= 0:
+            click.echo(
+                f"Warning: {click.format_filename(folder)}: skipped {names}{more} for their "
+                "suffixes; name a file to have it tried.",
+                err=True,
+            )
+    return found
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -286,36 +245,70 @@ def _empty_folder(source: Path, picks: frozenset[str]) -> Job:
     return Job(source, problem=problem)
 
 
-def _refuse_collisions(jobs: Sequence[Job]) -> None:
+def _refuse_collisions(jobs: Sequence[Job], named: frozenset[Path | None]) -> list[Job]:
+    """Jobs whose outputs are their own; those found in a folder that share one become problems.
+
+    Arguments:
+        named: the inputs that the user named; among these two for one output are wrong usage.
+    """
+    from ..codec.errors import OutputError
+
     inputs = {_identity(job.source): job for job in jobs if job.source}
     outputs: dict[str, Job] = {}
+    problems: dict[Job, Exception] = {}
     for job in jobs:
         if job.target is None:
             continue
         key = _identity(job.target)
         if key in outputs:
-            raise click.UsageError(
-                f"Two inputs for one output: {outputs[key].name} and {job.name} would both become "
-                f"{job.target_name}; rename one, or compress them apart."
-            )
+            other = outputs[key]
+            both = f"{other.name} and {job.name} would both become {job.target_name}"
+            if job.source in named and other.source in named:
+                raise click.UsageError(
+                    f"Two inputs for one output: {both}; rename one, or compress them apart."
+                )
+            problem = OutputError(f"{both}; rename one, or give --keep-suffix where there is one.")
+            problems[job] = problems[other] = problem
         if key in inputs:
             raise click.UsageError(
                 f"{job.target_name} is an input and would be overwritten; give another -o."
             )
         outputs[key] = job
+    return [replace(job, problem=problems.get(job, job.problem)) for job in jobs]
 
 
 def _identity(path: Path) -> str:
-    return os.path.normcase(os.path.realpath(path))
+    with suppress(OSError):  # a relative path where the working folder was deleted
+        path = Path(os.path.realpath(path))
+    return os.path.normcase(path)
 
 
 def _refuse_existing(job: Job) -> Job:
-    if job.target is not None and job.target.is_file():
-        return replace(job, problem=_exists(job))
+    return replace(job, problem=exists_already(job)) if _is_there(job) else job
+
+
+def _is_there(job: Job) -> bool:
+    return job.target is not None and job.problem is None and os.path.isfile(job.target)
+
+
+def _refuse_long_name(job: Job) -> Job:
+    """Before the work, what could not be written after it."""
+    from ..codec.errors import OutputError
+
+    try:
+        if job.target is not None and job.problem is None:
+            os.stat(job.target)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            problem = OutputError(
+                f"{job.target_name} cannot be written: the name is too long; give another with -o."
+            )
+            return replace(job, problem=problem)
     return job
 
 
-def _exists(job: Job) -> Exception:
+def exists_already(job: Job) -> Exception:
+    """The error of a job whose output is there, which is not overwritten unasked."""
     from ..codec.errors import OutputError
 
     return OutputError(f"{job.target_name} exists already; overwrite it with -f.")

@@ -1,31 +1,54 @@
 """``gencodec info``: what a ``.gnc`` file says of itself."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import click
 
 from . import console
-from .files import Job, read
+from .files import Job, gather
+from .streams import read
 
 __all__ = ["command"]
 
 
 @click.command("info")
-@click.argument("file", metavar="FILE")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @console.json_option
-def command(file: str, as_json: bool) -> None:
-    """Show codec, size, quality, decoder and metadata of a .gnc file; - is standard input."""
+def command(files: tuple[str, ...], as_json: bool) -> None:
+    """Show codec, size, quality, decoder and metadata of .gnc files; - is standard input.
+
+    Width and height are those of the picture as it is stored: EXIF may say that it is shown turned.
+    With --json one file is an object, several (or a folder) are a list.
+    """
+    single = len(files) == 1 and not os.path.isdir(files[0])
+    if single:
+        job = Job(None if files == ("-",) else Path(files[0]))
+        with console.fail_on_error(job.name):
+            about = _about(job, as_json)
+        if as_json:
+            console.print_json(about)
+        return
+
+    def work(job: Job) -> dict[str, object]:
+        about = _about(job, as_json)
+        if not as_json:
+            click.echo()
+        return about
+
+    console.run_jobs(gather(files, frozenset({".gnc"})), work, as_json)
+
+
+def _about(job: Job, as_json: bool) -> dict[str, object]:
+    """What a file says; printed unless it goes into JSON."""
     from ..codec import api, container
 
-    job = Job(None if file == "-" else Path(file))
-    with console.fail_on_error(job.name):
-        data = read(job)
-        info = api.info(data)
-        header = container.describe(container.read_header(data))
+    data = read(job)
+    info = api.info(data)
     if as_json:
-        console.print_json({"file": job.name, **dataclasses.asdict(info)})
-        return
+        return {"file": job.name, **dataclasses.asdict(info)}
+    header = container.describe(container.read_header(data))
     place = info.decoder_file or (
         "no model needed" if info.known else "not in this version; decompressing needs --model FILE"
     )
@@ -42,3 +65,4 @@ def command(file: str, as_json: bool) -> None:
         ("metadata", metadata or "none"),
     ]
     console.print_table(rows)
+    return {}

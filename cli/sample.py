@@ -1,13 +1,15 @@
 """``gencodec sample``: pictures drawn from the vqvae codec's priors, new or completed."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from . import console
-from .files import Job, output, outputs, write
+from .files import Job, output, outputs
 from .pictures import encode, format_of
+from .streams import write
 
 __all__ = ["command"]
 
@@ -102,7 +104,7 @@ def command(
         from ..codec.api import complete, sample
 
         if picture is not None and keep is not None:
-            jobs = [output(target, force)]
+            jobs = [replace(output(target, force), source=picture)]  # no more open than its source
         else:
             names = [f"sample-{seed}-{number}.png" for number in range(1, (count or 1) + 1)]
             jobs = outputs(target, names, force)
@@ -115,6 +117,8 @@ def command(
                 made = sample(count or 1, size or (256, 256), seed, temperature, **options)
         for job, image, name in zip(jobs, made, formats, strict=True):
             write(job, encode(image, name, job.target_name), force)
+            if not as_json:
+                click.echo(f"{job.target_name}: {image.width} x {image.height}", err=True)
     if as_json:
         console.print_json(
             [_row(job, seed, image.size) for job, image in zip(jobs, made, strict=True)]

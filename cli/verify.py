@@ -1,12 +1,12 @@
 """``gencodec verify``: decodes everything that a file's checksums cover, and writes nothing."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from . import console
-from .files import Job, read
+from .files import Job, gather
+from .streams import read
 
 __all__ = ["command"]
 
@@ -15,7 +15,10 @@ __all__ = ["command"]
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @console.model_option
 def command(files: tuple[str, ...], model: str | None) -> None:
-    """Check that .gnc files are whole and can be decoded here; prints OK for each that is."""
+    """Check that .gnc files are whole and can be decoded here; prints OK for each that is.
+
+    FILE may be a folder: all .gnc files in it.
+    """
     from ..codec.api import verify
 
     if "-" in files and len(files) > 1:
@@ -26,4 +29,4 @@ def command(files: tuple[str, ...], model: str | None) -> None:
         click.echo(f"{job.name}: OK")
         return {}
 
-    console.run_jobs([Job(None if file == "-" else Path(file)) for file in files], work)
+    console.run_jobs(gather(files, frozenset({".gnc"})), work)

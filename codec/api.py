@@ -5,22 +5,24 @@ These are the functions that other programs embed; the command line is written o
 
 import functools
 import inspect
-import operator
+import warnings
 from collections.abc import Callable
+from numbers import Real
 from typing import ParamSpec
 
 from PIL import Image
 
 from . import container, denoiser, library
-from .container import ChunkType, Header
+from .container import ChunkType
 from .denoiser import DenoiseResult, denoise, denoise_detailed
 from .encoding import CompressResult, Encoding, metadata_chunks
-from .errors import FormatError, InputError
+from .errors import FormatError, GencodecWarning, InputError
 from .image import pixels
+from .image.limits import check_pixels, checked_region
 from .image.open import Data, ImageSource, PathLike, read_bytes
 from .inspection import CODECS, Info, ModelInfo, info, installed, models, quality_steps
-from .rate_control import limit_of
-from .schemes.base import AUTO, LOSSLESS, Scheme, by_name, by_wire_id
+from .rate_control import Target
+from .schemes.base import AUTO, by_name, by_wire_id, level_of
 from .schemes.vqvae.sampling import complete, sample
 from .schemes.vqvae.statistics import code_bits
 from .session import Runtime
@@ -47,13 +49,14 @@ __all__ = [
     "verify",
 ]
 
+DEFAULT_QUALITY = 50.0
 P = ParamSpec("P")
 
 
 def compress_detailed(
     image: ImageSource,
     codec: str | None = None,
-    quality: float = 50,
+    quality: float = DEFAULT_QUALITY,
     lossless: bool = False,
     device: str = "auto",
     threads: int | None = None,
@@ -64,6 +67,7 @@ def compress_detailed(
     denoise: bool = False,
     target_size: int | None = None,
     target_bpp: float | None = None,
+    target_psnr: float | None = None,
 ) -> CompressResult:
     """Like `compress`, with its arguments, and tells what was done.
 
@@ -73,8 +77,9 @@ def compress_detailed(
         >>> result.codec, result.width, result.height, len(result.data) < 100
         ('graphics', 64, 48, True)
     """
-    if isinstance(quality, bool) or not isinstance(quality, int | float) or not 0 <= quality <= 100:
+    if isinstance(quality, bool) or not isinstance(quality, Real) or not 0 <= quality <= 100:
         raise InputError(f"quality must be a number from 0 to 100, not {quality!r}.")
+    quality = float(quality)  # numpy's numbers too
     named = _named(codec, lossless, model, denoise or tune is not None)
     scheme = by_name(named) if named else None
     if lossless and scheme and not scheme.supports_lossless:
@@ -85,8 +90,11 @@ def compress_detailed(
         raise InputError(
             "A picture that is denoised is not kept losslessly; leave out one of them."
         )
-    if lossless and (target_size is not None or target_bpp is not None):
+    target = Target(target_size, target_bpp, target_psnr)
+    if lossless and target.given:
         raise InputError("A lossless file has the size that it takes; leave out the target.")
+    if target.given and quality != DEFAULT_QUALITY:
+        raise InputError("Give a quality or a target, not both.")
     runtime = Runtime(device, threads)
     # What an exact codec gives back is saved again unchanged, hidden colours included.
     hide = scheme is not None and not scheme.supports_lossless
@@ -95,11 +103,10 @@ def compress_detailed(
         raise InputError(f"The picture cannot be kept losslessly: {picture.lossy_conversion}")
     height, width = picture.rgb.shape[:2]
     container.check_size(width, height)
-    limit = limit_of(target_size, target_bpp, width * height)
     if denoise:
         network = library.default_single("denoiser")
         picture.rgb, _ = denoiser.clean(picture.rgb, network, runtime, estimated=False)
-    encoding = Encoding(picture, metadata_chunks(picture), quality, lossless, limit, runtime)
+    encoding = Encoding(picture, metadata_chunks(picture), quality, lossless, target, runtime)
     return encoding.write(named, model, tune) if named else encoding.choose()
 
 
@@ -160,12 +167,17 @@ def compress(result: CompressResult) -> bytes:
         model: a model file to use instead of the shipped one.
         denoise: take the noise out first, as the function `denoise` does; it costs many bits.
         target_size, target_bpp: bytes of the whole file, or bits per pixel: the largest quality
-            that fits is searched for, and ``quality`` is not looked at. At most one of them.
+            that fits is searched for.
+        target_psnr: in dB, of the decoded colours: the least quality that reaches it. At most one
+            of the targets, and no ``quality`` beside it.
 
     Raises:
         InputError: the picture cannot be read or has the wrong shape or type, or a wrong argument,
             or ``lossless`` and the picture has more than 8 bits a sample or no RGB colours.
         ModelError, DeviceError: the model or the device is unavailable.
+
+    Warns:
+        GencodecWarning: something of the picture was converted or left out.
 
     Example:
         >>> import numpy as np
@@ -173,6 +185,8 @@ def compress(result: CompressResult) -> bytes:
         >>> decompress(data).size
         (64, 48)
     """
+    for note in result.notes:
+        warnings.warn(note, GencodecWarning, stacklevel=3)
     return result.data
 
 
@@ -190,7 +204,8 @@ def decompress(
 
     Arguments:
         data: bytes, a path or a binary file object.
-        region: x, y, width and height in pixels of the part wanted; only what it takes is decoded.
+        region: x, y, width and height in pixels of the part wanted, of the picture as it is stored
+            (EXIF orientation is not applied); only what it takes is decoded.
         device, threads: as for `compress`.
         model: a decoder file, where the shipped ones do not include the one that the file names.
 
@@ -208,13 +223,16 @@ def decompress(
     raw = read_bytes(data)
     header = container.read_header(raw)
     scheme = by_wire_id(header.scheme)
-    level = _level(header, scheme)
+    level = level_of(scheme, header.quality, header.lossless)
     size = header.width, header.height
     wanted = None
     if region is not None:
-        region = _region(region, *size)
+        region = checked_region(region, *size)
         wanted = set(scheme.open_decoder(header.decoder, model).segments_of(size, region))
     header, metadata, segments = container.read(raw, wanted)
+    # The alpha plane is decoded as a whole.
+    held = size if region is None or ChunkType.ALPHA in metadata else region[2:]
+    check_pixels(held[0], held[1], FormatError)
     opened = scheme.open_decoder(header.decoder, model)
     runtime = Runtime(device, threads)
     alpha = None
@@ -234,24 +252,6 @@ def decompress(
     )
 
 
-def _region(
-    region: tuple[int, int, int, int], width: int, height: int
-) -> tuple[int, int, int, int]:
-    """A region that is four whole numbers and lies in the picture, or an InputError."""
-    try:
-        x, y, w, h = (operator.index(value) for value in region)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"A region is four whole numbers, x, y, width and height, not {region!r}."
-        ) from error
-    if w < 1 or h < 1 or x < 0 or y < 0 or x + w > width or y + h > height:
-        raise InputError(
-            f"The region {x},{y},{w},{h} is not inside the picture, which has "
-            f"{width} x {height} pixels."
-        )
-    return x, y, w, h
-
-
 def verify(data: Data, *, model: PathLike | None = None) -> None:
     """Checks a file: every checksum, and that every symbol decodes as it was written.
 
@@ -268,22 +268,11 @@ def verify(data: Data, *, model: PathLike | None = None) -> None:
         gencodec.codec.errors.FormatError: ...
     """
     header, metadata, segments = container.read(read_bytes(data))
+    check_pixels(header.width, header.height, FormatError)
     scheme = by_wire_id(header.scheme)
-    level = _level(header, scheme)
+    level = level_of(scheme, header.quality, header.lossless)
     opened = scheme.open_decoder(header.decoder, model)
     if ChunkType.ALPHA in metadata:
         pixels.decode_alpha(metadata[ChunkType.ALPHA], header.width, header.height)
     runtime = Runtime("cpu")
     opened.verify(segments, (header.width, header.height), level, runtime)
-
-
-def _level(header: Header, scheme: type[Scheme]) -> int:
-    """The quality that a scheme takes: hundredths, or `LOSSLESS`."""
-    if not header.lossless:
-        return header.quality
-    if not scheme.supports_lossless:
-        raise FormatError(
-            f"The file claims to be lossless, which {scheme.name} is not: it is damaged, copy or"
-            " download it again."
-        )
-    return LOSSLESS

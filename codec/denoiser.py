@@ -9,6 +9,7 @@ and metadata stay as they are.
 """
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from numbers import Real
@@ -20,7 +21,7 @@ from PIL import Image
 
 from . import library
 from .container import check_size
-from .errors import InputError
+from .errors import GencodecWarning, InputError
 from .image import pixels
 from .image.open import ImageSource, PathLike
 from .library import Model
@@ -118,7 +119,10 @@ def denoise(
         ((48, 64), dtype('float32'), True)
     """
     # The level is not returned, so it is estimated only for a network that wants to be told.
-    return _denoise(image, sigma, strength, device, threads, model, estimated=False).image
+    result = _denoise(image, sigma, strength, device, threads, model, estimated=False)
+    for note in result.notes:
+        warnings.warn(note, GencodecWarning, stacklevel=2)
+    return result.image
 
 
 def denoise_detailed(

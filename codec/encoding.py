@@ -15,7 +15,8 @@ from .errors import InputError
 from .image import pixels
 from .image.alpha import fill_hidden
 from .image.open import PathLike
-from .rate_control import largest_quality
+from .progress import attempts
+from .rate_control import Target, limit_of
 from .schemes.base import LOSSLESS, by_name
 from .schemes.graphics.choice import LEAST_SSIMULACRA2, Look, exact_may_be_larger, look
 from .schemes.graphics.codec import Graphics
@@ -64,14 +65,14 @@ class Encoding:
         metadata: chunks beside the segments; see `metadata_chunks`.
         quality: 0..100.
         lossless: every pixel is to be kept.
-        limit: bytes of the whole file, for which the largest quality is searched; or None.
+        target: what a quality is searched for, if anything; ``quality`` is not looked at then.
     """
 
     picture: pixels.Picture
     metadata: list[container.Chunk]
     quality: float
     lossless: bool
-    limit: int | None
+    target: Target
     runtime: Runtime
 
     def write(
@@ -107,15 +108,26 @@ class Encoding:
             segments = [container.Chunk(ChunkType.SEGMENT, segment) for segment in coded.segments]
             return container.write(header, self.metadata + segments)
 
-        if self.limit is None or exact:
+        def psnr(hundredths: int) -> float:
+            segments = opened.encode(picture.rgb, hundredths, self.runtime).segments
+            rgb = opened.decode(segments, (width, height), hundredths, self.runtime)
+            return metrics.psnr(picture.rgb, rgb)
+
+        def least() -> int:
+            smallest = replace(self, quality=0.0, target=Target()).write("vqvae")
+            return len(smallest.data)
+
+        if self.target.given and not exact:
+            with attempts() as counted:
+                find = counted(write), counted(psnr)
+                chosen, data = self.target.find(*find, width * height, scheme.name, least)
+        else:
             chosen = BEST if exact else round(self.quality * 100)
             data = write(chosen)
-        else:
-            chosen, data = largest_quality(write, self.limit)
-        if self.limit is not None and len(data) > self.limit:
+        if (limit := self.limit) is not None and len(data) > limit:
             raise InputError(
                 f"The picture needs {len(data):,} bytes in the codec {scheme.name}, which is exact,"
-                f" more than the {self.limit:,} asked for; allow more bytes, or another codec."
+                f" more than the {limit:,} asked for; allow more bytes, or another codec."
             )
         return CompressResult(
             data,
@@ -129,6 +141,12 @@ class Encoding:
             scheme.supports_lossless,
             why,
         )
+
+    @property
+    def limit(self) -> int | None:
+        """Bytes that the whole file may have, or None."""
+        height, width = self.picture.rgb.shape[:2]
+        return limit_of(self.target.size, self.target.bpp, width * height)
 
     def choose(self) -> CompressResult:
         """The file of the codec that suits the picture, and of what was asked for.
@@ -192,7 +210,7 @@ class Encoding:
             most = GIVEN_UP * limit
             if Graphics.open().quick_size(self.picture.rgb, most, self.runtime) > most:
                 return None
-        return replace(self, limit=None).write("graphics", why=f"{seen}; {why}")
+        return replace(self, target=Target()).write("graphics", why=f"{seen}; {why}")
 
     def _filled(self) -> "Encoding":
         """With hidden colours replaced by what is cheap to code, for codecs that are not exact."""

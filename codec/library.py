@@ -5,7 +5,9 @@ decoder ever released its file. A decoder that was in a release stays there for 
 """
 
 import json
+import os
 import threading
+import weakref
 from dataclasses import dataclass, field
 from functools import cache
 from os import PathLike
@@ -44,6 +46,9 @@ class Model:
     _sessions: dict[Runtime, dict[str, Session]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        _opened.add(self)
+
     @property
     def title(self) -> str:
         """For example ``autoencoder-3f9a12c4``."""
@@ -62,6 +67,26 @@ class Model:
                 exact = role in self.file.about.get("exact", {})
                 session = kept[role] = Session(self.file.role(role), runtime, exact)
         return session.run(**feeds)
+
+    def forget_sessions(self) -> None:
+        """In a forked child, which has none of the threads of its parent's sessions."""
+        self._lock = threading.Lock()
+        for kept in self._sessions.values():
+            for session in kept.values():
+                session.abandon()
+        self._sessions = {}
+
+
+_opened: weakref.WeakSet[Model] = weakref.WeakSet()
+
+
+def _in_child() -> None:
+    for model in _opened:
+        model.forget_sessions()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
 
 
 @cache

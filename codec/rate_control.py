@@ -1,14 +1,88 @@
-"""A file of at most so many bytes: the search for the largest quality that fits."""
+"""A file of at most so many bytes, or of at least so many dB: the search for its quality."""
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Real
 
 from .errors import InputError
 
-__all__ = ["largest_quality", "limit_of"]
+__all__ = ["Target", "largest_quality", "limit_of", "smallest_quality"]
 
 HIGHEST = 10_000  # hundredths
 LARGEST = 2**31  # bytes; no file is larger
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a file is to reach instead of a quality: at most one of the three.
+
+    Attributes:
+        size: bytes of the whole file, at most.
+        bpp: bits per pixel, at most.
+        psnr: dB, at least.
+
+    Raises:
+        InputError: more than one is given, or one that is not a number over 0.
+    """
+
+    size: float | None = None
+    bpp: float | None = None
+    psnr: float | None = None
+
+    def __post_init__(self) -> None:
+        limit_of(self.size, self.bpp, 1)
+        if self.psnr is None:
+            return
+        if self.size is not None or self.bpp is not None:
+            raise InputError("Give one of target_size, target_bpp and target_psnr.")
+        number = isinstance(self.psnr, Real) and not isinstance(self.psnr, bool)
+        if not (number and 0 < self.psnr < math.inf):
+            raise InputError(f"target_psnr must be a number of dB over 0, not {self.psnr!r}.")
+
+    @property
+    def given(self) -> bool:
+        """Whether there is one."""
+        return any(value is not None for value in (self.size, self.bpp, self.psnr))
+
+    def find(
+        self,
+        write: Callable[[int], bytes],
+        psnr: Callable[[int], float],
+        pixels: int,
+        codec: str,
+        least: Callable[[], int],
+    ) -> tuple[int, bytes]:
+        """The quality, in hundredths, and the file.
+
+        Arguments:
+            write: makes the file of a quality.
+            psnr: of the picture that such a file holds.
+            pixels: how many the picture has.
+            codec: its name, for the error.
+            least: the bytes of the smallest file of the codec vqvae.
+
+        Raises:
+            InputError: no quality reaches the target; the codec that does is named.
+        """
+        limit = limit_of(self.size, self.bpp, pixels)
+        if limit is not None:
+            try:
+                return largest_quality(write, limit)
+            except InputError as error:
+                if codec != "vqvae" and (needed := least()) <= limit:
+                    hint = f"; the codec vqvae can: {needed:,} bytes at quality 0."
+                    raise InputError(str(error).rstrip(".") + hint) from None
+                raise
+        assert self.psnr is not None
+        quality = smallest_quality(psnr, float(self.psnr))
+        if quality is None:
+            hint = "" if codec == "flow" else ", or take the codec flow, which goes up to lossless"
+            raise InputError(
+                f"The codec {codec} does not reach {self.psnr:g} dB for this picture at quality "
+                f"100; ask for less{hint}."
+            )
+        return quality, write(quality)
 
 
 def limit_of(size: float | None, bpp: float | None, pixels: int) -> int | None:
@@ -18,13 +92,13 @@ def limit_of(size: float | None, bpp: float | None, pixels: int) -> int | None:
         InputError: both are given, or one that is not a number over 0.
     """
     for name, value in (("target_size", size), ("target_bpp", bpp)):
-        number = isinstance(value, int | float) and not isinstance(value, bool)
+        number = isinstance(value, Real) and not isinstance(value, bool)
         if value is not None and not (number and 0 < value < LARGEST):
             raise InputError(f"{name} must be a number over 0, not {value!r}.")
     if size is not None and bpp is not None:
         raise InputError("Give target_size or target_bpp, not both.")
     if bpp is not None:
-        return int(bpp * pixels / 8)
+        return int(float(bpp) * pixels / 8)
     return None if size is None else int(size)
 
 
@@ -68,3 +142,36 @@ def largest_quality(write: Callable[[int], bytes], limit: int) -> tuple[int, byt
             high, large = middle, len(data)
         halve = high - low > width // 2
     return low, fitting
+
+
+def smallest_quality(psnr: Callable[[int], float], target: float) -> int | None:
+    """The least quality, in hundredths, at which ``psnr`` reaches ``target``; None where none does.
+
+    PSNR is nearly a straight line in quality: its crossing is tried, and the middle where that
+    gains little.
+
+    Example:
+        >>> smallest_quality(lambda quality: 30 + quality / 1000, 34.5)
+        4500
+    """
+    low, high = 0, HIGHEST
+    worst = psnr(low)
+    if worst >= target:
+        return low
+    best = psnr(high)
+    if best < target:
+        return None
+    halve = False
+    while high - low > 1:
+        middle = (low + high) // 2
+        if not halve and math.isfinite(best) and best > worst:
+            middle = low + round((target - worst) / (best - worst) * (high - low))
+        middle = min(max(middle, low + 1), high - 1)
+        width = high - low
+        found = psnr(middle)
+        if found >= target:
+            high, best = middle, found
+        else:
+            low, worst = middle, found
+        halve = high - low > width // 2
+    return high

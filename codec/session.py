@@ -7,9 +7,13 @@ on the CPU, whatever the runtime says: a GPU's kernels are not exact.
 import ctypes
 import os
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from numbers import Real
 
 import numpy as np
 import onnxruntime
@@ -19,6 +23,7 @@ from .errors import DeviceError, GencodecWarning, ModelError
 
 __all__ = ["ONNXRUNTIME_VERSION", "Runtime", "Session"]
 
+FORK_WAITS = 60  # seconds at most
 DEVICES = ("auto", "cpu", "cuda")
 ONNXRUNTIME_VERSION: str = onnxruntime.__version__  # for those who note what was measured with
 onnxruntime.set_default_logger_severity(4)  # what matters comes back as an exception
@@ -30,7 +35,7 @@ class Runtime:
 
     Arguments:
         device: "cpu", "cuda", or "auto": CUDA where an NVIDIA driver is present, else the CPU.
-        threads: of the CPU; None means all cores that this process may use.
+        threads: of the CPU, cut to the cores that this process may use; None means all of them.
         optimise: False turns the graph optimisations off (for tests of exactness).
     """
 
@@ -41,17 +46,31 @@ class Runtime:
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
             raise DeviceError(f"There is no device {self.device!r}; known: {', '.join(DEVICES)}.")
-        if self.threads is not None and self.threads < 1:
-            raise DeviceError(f"threads must be at least 1, not {self.threads}.")
+        if self.threads is not None:
+            object.__setattr__(self, "threads", min(_whole(self.threads), available_cores()))
 
     @property
     def cores(self) -> int:
         """The number of CPU threads to use."""
         if self.threads is not None:
             return self.threads
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+        return available_cores()
+
+
+def available_cores() -> int:
+    """The CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _whole(threads: object) -> int:
+    """A number of threads as an int: of numpy's numbers too, and of floats that are whole."""
+    if isinstance(threads, Real) and not isinstance(threads, bool):
+        number = float(threads)
+        if number >= 1 and number.is_integer():
+            return int(number)
+    raise DeviceError(f"threads must be a whole number of at least 1, not {threads!r}.")
 
 
 @cache
@@ -93,7 +112,8 @@ class Session:
             options.graph_optimization_level = level
         device = "cpu" if exact else runtime.device
         try:
-            self._session = _open(model, options, device)
+            with _busy():
+                self._session = _open(model, options, device)
         except DeviceError:
             raise
         except Exception as error:
@@ -105,7 +125,66 @@ class Session:
     def run(self, **feeds: NDArray) -> list[NDArray]:
         """The outputs, in order, for inputs given by name."""
         arrays = {self._inputs[k]: np.ascontiguousarray(value) for k, value in feeds.items()}
-        return [np.asarray(value) for value in self._session.run(self._outputs, arrays)]
+        with _busy():
+            return [np.asarray(value) for value in self._session.run(self._outputs, arrays)]
+
+    def abandon(self) -> None:
+        """Leaves a session for good, in a forked child: its threads are not there, and it would
+        wait for them for ever when it is run or destroyed."""
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
+
+
+# A fork waits until no thread is inside onnxruntime: the child would inherit its locks as taken,
+# and nobody to release them.
+_change = threading.Condition()
+_inside = 0
+
+
+@contextmanager
+def _busy() -> Iterator[None]:
+    global _inside
+    with _change:
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _change:
+            _inside -= 1
+            _change.notify_all()
+
+
+def _before_fork() -> None:
+    _change.acquire()
+    _change.wait_for(lambda: _inside == 0, FORK_WAITS)
+
+
+def _in_child() -> None:
+    global _change, _inside
+    _change, _inside = threading.Condition(), 0
+    _end_without_destructors()
+
+
+def _end_without_destructors() -> None:
+    """Has a forked child end like those of `multiprocessing`: after Python's own clearing up.
+
+    At its end onnxruntime would wait for a thread that it started when it was imported, and that
+    the child does not have (1.31 does, even where no network has run).
+    """
+    with suppress(AttributeError, OSError):  # a C library without on_exit
+        library = ctypes.CDLL(None)
+        flush = ctypes.cast(library.fflush, ctypes.c_void_p)
+        end = ctypes.cast(getattr(library, "_exit"), ctypes.c_void_p)  # noqa: B009
+        # The last one registered runs first.
+        library.on_exit(end, None)
+        getattr(library, "__cxa_atexit")(flush, None, None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=lambda: _change.release(),
+        after_in_child=_in_child,
+    )
 
 
 def _open(

@@ -201,7 +201,9 @@ def test_encoder_and_decoder_must_belong_together(cat: Image.Image, tmp_path: Pa
         api.compress(cat, model=tmp_path / tiny().name)
 
 
-def test_what_runs_out_of_memory_is_refused_by_its_header() -> None:
+def test_what_runs_out_of_memory_is_refused_by_its_header(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A header that announces a huge picture over a few bytes is an error, not an allocation."""
     data = gencodec.compress(np.zeros((16, 16, 3), np.uint8))
     header, _, segments = container.read(data)
@@ -214,5 +216,6 @@ def test_what_runs_out_of_memory_is_refused_by_its_header() -> None:
         height=32768,
     )
     chunk = container.Chunk(container.ChunkType.SEGMENT, segments[0])
+    monkeypatch.setenv("GENCODEC_MAX_PIXELS", str(2**30))
     with pytest.raises(FormatError, match="segments"):
         gencodec.decompress(container.write(huge, [chunk]))

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from gencodec.cli.files import Job, plan, read, write
+from gencodec.cli.files import Job, plan
+from gencodec.cli.streams import read, write
 from gencodec.codec.errors import InputError, OutputError
 
 
@@ -98,9 +99,10 @@ def test_wrong_usage(inputs: list[str], output: str | None, words: str | None) -
 
 
 def test_two_pictures_of_one_name_in_a_folder() -> None:
-    make("in/a.jpg", "in/a.png")
-    with pytest.raises(click.UsageError, match="Two inputs for one output"):
-        compress_plan(["in"], "out")
+    make("in/a.jpg", "in/a.png", "in/b.png")
+    jobs = compress_plan(["in"], "out")
+    assert [job.name for job in jobs if job.problem is None] == ["in/b.png"]
+    assert all("in/a.jpg and in/a.png would both" in str(job.problem) for job in jobs[:2])
 
 
 # ---- what is one file's error ----------------------------------------------------------------

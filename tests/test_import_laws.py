@@ -31,7 +31,15 @@ CODEC = {
     "comparison": {"api", "image", "metrics"},
     "container": set(),
     "denoiser": {"container", "image", "library", "session"},
-    "encoding": {"container", "image", "metrics", "rate_control", "schemes", "session"},
+    "encoding": {
+        "container",
+        "image",
+        "metrics",
+        "progress",
+        "rate_control",
+        "schemes",
+        "session",
+    },
     "entropy": set(),
     "errors": set(),
     "image": {"container"},
@@ -39,8 +47,9 @@ CODEC = {
     "library": {"modelfile", "session"},
     "metrics": set(),
     "modelfile": set(),
+    "progress": set(),
     "rate_control": set(),
-    "schemes": {"entropy", "image", "library", "modelfile", "session"},
+    "schemes": {"entropy", "image", "library", "modelfile", "progress", "session"},
     "session": set(),
 }
 TRAINING_MAY_USE = {

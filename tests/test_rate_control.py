@@ -3,13 +3,18 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from gencodec.cli import cli as main
 from gencodec.codec import api
 from gencodec.codec import rate_control as target
+from gencodec.codec.api import compress_detailed, decompress
 from gencodec.codec.errors import InputError
+from gencodec.codec.metrics import psnr as psnr_of
+from gencodec.codec.rate_control import smallest_quality
 
 
 @pytest.mark.parametrize("limit", [900, 2500, 6000])
@@ -73,4 +78,46 @@ def test_sizes_on_the_command_line(photo: Path, tmp_path: Path) -> None:
     for wrong in (["-q", "50"], ["--target-bpp", "1"]):
         done = run(main, ["compress", str(photo), "-o", str(out), "--target-size", "9999", *wrong])
         assert done.exit_code == 2
-        assert "Give one of -q, --target-size and --target-bpp" in done.output
+        assert "Give one of -q, --target-size, --target-bpp and --target-psnr" in done.output
+
+
+def test_a_psnr_is_reached_by_the_least_quality() -> None:
+    tried = []
+
+    def psnr(quality: int) -> float:
+        tried.append(quality)
+        return 25 + 20 * (quality / 10_000) ** 1.3
+
+    found = smallest_quality(psnr, 33)
+    assert found is not None
+    assert psnr(found) >= 33 > psnr(found - 1)
+    assert len(tried) < 16
+    assert smallest_quality(psnr, 20) == 0
+    assert smallest_quality(psnr, 45.1) is None
+    steps = (30.0, 30.0, 33.0, 35.0)
+    assert smallest_quality(lambda quality: steps[min(3, quality // 2500)], 31) == 5000
+
+
+def test_a_target_of_psnr(cat: Path) -> None:
+    with Image.open(cat) as image:
+        part = np.asarray(image.crop((150, 80, 214, 128)))
+    result = compress_detailed(part, codec="vqvae", target_psnr=24)
+    assert psnr_of(part, np.asarray(decompress(result.data))) >= 24
+    worse = compress_detailed(part, codec="vqvae", quality=max(0, result.quality - 0.01))
+    if result.quality:
+        assert psnr_of(part, np.asarray(decompress(worse.data))) < 24
+    with pytest.raises(InputError, match=r"vqvae does not reach 90 dB .* codec flow"):
+        compress_detailed(part, codec="vqvae", target_psnr=90)
+    for wrong in (0, -1, "30", True, float("nan")):
+        with pytest.raises(InputError, match="target_psnr must be a number"):
+            compress_detailed(part, target_psnr=wrong)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match="Give one of"):
+        compress_detailed(part, target_psnr=30, target_size=900)
+
+
+def test_an_impossible_size_names_the_codec_that_can(cat: Path) -> None:
+    least = len(compress_detailed(cat, codec="vqvae", quality=0).data)
+    with pytest.raises(InputError, match=rf"the codec vqvae can: {least:,} bytes at quality 0"):
+        compress_detailed(cat, codec="flow", target_size=least + 10)
+    with pytest.raises(InputError, match="scale it down, or allow more bytes"):
+        compress_detailed(cat, codec="vqvae", target_size=20)

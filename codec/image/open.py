@@ -13,7 +13,7 @@ import importlib
 import io
 import os
 import struct
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -21,14 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import FormatError, GencodecError, InputError
+from ..errors import FormatError, InputError
+from .limits import check_pixels, size_in_header
 
 __all__ = [
     "Data",
     "ImageSource",
     "PathLike",
     "file_name",
-    "one_sentence",
     "open_picture",
     "read_bytes",
 ]
@@ -41,6 +41,7 @@ ImageSource = Image.Image | PathLike | BinaryIO | NDArray[np.uint8]
 
 Opener = Callable[[str | os.PathLike[str] | io.BytesIO, str], Image.Image]  # a plugin's class
 
+HEADER = 4096  # bytes that are looked at before Pillow does
 LARGEST_FILE = 2**31  # bytes; more than the largest picture allowed can need
 
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
@@ -57,24 +58,31 @@ def open_picture(source: str | os.PathLike[str] | io.BytesIO, name: str) -> Imag
     """Like `PIL.Image.open`, for pictures of any size.
 
     Raises:
-        InputError: it is empty, or HEIC while the plugin for that is missing.
+        InputError: it is empty, too large, or HEIC or JPEG XL while the plugin for it is missing.
         UnidentifiedImageError, DecompressionBombError: as Pillow does.
     """
+    head = _head(source, HEADER)
+    if (size := size_in_header(head)) is not None:
+        check_pixels(*size)
     try:
         return _identify(source)
     except UnidentifiedImageError:
-        head = _head(source)
         if not head:
             raise InputError(f"{name} is empty; copy or download it again.") from None
-        if head[4:8] != b"ftyp" or head[8:12] not in HEIC_BRANDS:
+        if head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS:
+            what, plugin, package = "HEIC", "pillow_heif", "pillow-heif"
+        elif head[:2] == b"\xff\x0a" or head[4:8] == b"JXL ":
+            what, plugin, package = "JPEG XL", "pillow_jxl", "pillow-jxl-plugin"
+        else:
             raise
-    # Pillow does not know of pillow-heif until somebody has registered it.
-    try:
-        importlib.import_module("pillow_heif").register_heif_opener()
+    try:  # Pillow does not know of either until somebody has registered it
+        found = importlib.import_module(plugin)
     except ImportError:
         raise InputError(
-            f"{name} is a HEIC picture; the plugin pillow-heif reads it: pip install pillow-heif."
+            f"{name} is a {what} picture; the plugin {package} reads it: pip install {package}."
         ) from None
+    if what == "HEIC":
+        found.register_heif_opener()
     return _identify(source)
 
 
@@ -97,42 +105,11 @@ def _identify(source: str | os.PathLike[str] | io.BytesIO) -> Image.Image:
     raise UnidentifiedImageError(f"cannot identify {filename or source!r}")
 
 
-def _head(source: str | os.PathLike[str] | io.BytesIO) -> bytes:
+def _head(source: str | os.PathLike[str] | io.BytesIO, count: int = 16) -> bytes:
     if isinstance(source, io.BytesIO):
-        return source.getvalue()[:16]
+        return source.getvalue()[:count]
     with open(source, "rb") as file:
-        return file.read(16)
-
-
-@contextlib.contextmanager
-def one_sentence(name: str) -> Generator[None, None, None]:
-    """Turns what Pillow raises into an `InputError` that names the file.
-
-    Pillow's plugins raise nearly anything for a hostile file (struct.error, ZeroDivisionError,
-    KeyError ...), so whatever it is, the picture is what is wrong.
-    """
-    try:
-        yield
-    except GencodecError:
-        raise
-    except FileNotFoundError as error:
-        raise InputError(f"{name} does not exist; check its name.") from error
-    except UnidentifiedImageError as error:
-        raise InputError(
-            f"{name} is not a picture that Pillow can read; convert it to PNG or JPEG first."
-        ) from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(
-            f"{name} has more pixels than Pillow opens without being told to; scale it down, or"
-            " raise PIL.Image.MAX_IMAGE_PIXELS if you trust the file."
-        ) from error
-    except MemoryError as error:
-        raise InputError(f"{name} does not fit into memory; scale it down first.") from error
-    except Exception as error:
-        if isinstance(error, OSError) and error.strerror:
-            raise InputError(f"{name} cannot be read: {error.strerror}.") from error
-        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise InputError(f"{name} is damaged and cannot be read ({reason}).") from error
+        return file.read(count)
 
 
 def read_bytes(data: Data) -> bytes:

@@ -20,6 +20,7 @@ __all__ = ["raw_mode", "to_planes"]
 
 Bytes = NDArray[np.uint8]
 
+OVERSHOOT = 1.5  # of a sharp edge, resampled by Lanczos or bicubic filters both ways: up to 1.4
 STRIP = 2**22  # pixels that are taken from Pillow at a time
 
 
@@ -29,7 +30,8 @@ def raw_mode(image: Image.Image) -> str:
         arguments = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
         if arguments and isinstance(arguments[0], str):
             # A PPM of 16 bits has "RGB" and the largest sample value instead.
-            deep = tile[0].startswith("ppm") and arguments[-1] > 255
+            most = arguments[-1]  # "1" of a PBM
+            deep = tile[0].startswith("ppm") and isinstance(most, int) and most > 255
             return arguments[0] + ";16" if deep else arguments[0]
     return ""
 
@@ -108,23 +110,28 @@ def _to_8_bits(samples: NDArray[Any], sixteen: bool, notes: list[str]) -> Bytes:
     """Grey samples of the modes I;16, I and F.
 
     What white is, Pillow does not say for I and F: I holds 16-bit pictures and 8-bit ones alike,
-    F also 0..1.  The least of these ranges that holds all samples is taken.
+    F also 0..1.  The least of these ranges that holds all samples is taken, where resampling may
+    have overshot it by half.
     """
     if samples.dtype.kind == "f":
         samples = np.nan_to_num(samples, nan=0, posinf=0, neginf=0)
-        white = 1 if samples.max() <= 1 else 255 if samples.max() <= 255 else 65535
+        white = _white(float(samples.max()), (1, 255, 65535))
         notes.append(f"Floating-point samples, taken as 0..{white}, were converted to 8-bit.")
         return np.clip(np.rint(samples * (255 / white)), 0, 255).astype(np.uint8)
     if samples.dtype.itemsize == 2 or sixteen:
         notes.append("16-bit samples were converted to 8-bit.")
     else:
-        white = 255 if samples.max() <= 255 else 65535
+        white = _white(float(samples.max()), (255, 65535))
         notes.append(f"32-bit samples, taken as 0..{white}, were converted to 8-bit.")
         if white == 255:
             return np.clip(samples, 0, 255).astype(np.uint8)
     # 65535 / 255 = 257, so white stays white, and 8-bit samples once made 16-bit come back.
     to_8_bits = ((np.arange(65536) + 128) // 257).astype(np.uint8)
     return to_8_bits[np.clip(samples, 0, 65535)]
+
+
+def _white(largest: float, ranges: tuple[int, ...]) -> int:
+    return next((white for white in ranges if largest <= OVERSHOOT * white), ranges[-1])
 
 
 def _cmyk_to_rgb(image: Image.Image) -> Image.Image:

@@ -26,7 +26,10 @@ from PIL import Image
 from ..container import check_size
 from ..errors import InputError
 from .alpha import decode_alpha, encode_alpha, fill_hidden
-from .open import file_name, one_sentence, open_picture
+from .limits import check_pixels
+from .metadata import EXIF_PREFIX, cicp, metadata, png_profile
+from .open import file_name, open_picture
+from .pillow_errors import reading
 from .pillow_modes import raw_mode, to_planes
 
 __all__ = ["Picture", "decode_alpha", "encode_alpha", "load", "to_image"]
@@ -35,12 +38,8 @@ Bytes = NDArray[np.uint8]
 
 WANTED = "a uint8 array of shape (H, W), (H, W, 3) or (H, W, 4)"
 STRIP = 2**22  # pixels that are handed to Pillow at a time
-EXIF_PREFIX = b"Exif\0\0"  # how JPEG marks EXIF; Pillow expects it, the container leaves it out
 LOSSY_MODES = ("YCbCr", "La", "RGBa")  # converted silently, and not one to one
 ORIENTATION = 0x0112
-# The tags of a TIFF that tell of the picture; the others tell of how its samples were stored.
-TIFF_TEXT_TAGS = (270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 33432)
-TIFF_IFD_TAGS = (34665, 34853)  # EXIF and GPS
 
 
 @dataclass
@@ -83,12 +82,12 @@ def load(image: object, keep_metadata: bool = True, replace_hidden: bool = True)
     if isinstance(image, np.ndarray):
         return _from_array(image, replace_hidden)
     if isinstance(image, Image.Image):
-        with one_sentence(file_name(image, "filename")):
+        with reading(file_name(image, "filename")):
             return _from_pillow(image, keep_metadata, replace_hidden)
     if isinstance(image, str | os.PathLike):
         # U+FFFD for what is not text, so that the error can be printed everywhere.
         name = os.fsencode(image).decode("utf-8", "replace")
-        with one_sentence(name):
+        with reading(name):
             if os.path.isdir(image):
                 raise InputError(f"{name} is a folder; name the files in it.")
             with open_picture(image, name) as opened:
@@ -96,7 +95,7 @@ def load(image: object, keep_metadata: bool = True, replace_hidden: bool = True)
     read = getattr(image, "read", None)
     if callable(read):
         name = file_name(image, "name")
-        with one_sentence(name):
+        with reading(name):
             data = read()
             if not isinstance(data, bytes):
                 raise InputError(f"{name} is not open in binary mode; open it with 'rb'.")
@@ -162,23 +161,25 @@ def _from_array(array: NDArray[np.generic], replace_hidden: bool) -> Picture:
         raise InputError(
             f"An array of shape ({shape}) and type {array.dtype} is not a picture; give {WANTED}."
         )
-    check_size(array.shape[1], array.shape[0])
+    _check(array.shape[1], array.shape[0])
     return _picture(np.asarray(array, np.uint8), None, [], replace_hidden)
 
 
 def _from_pillow(image: Image.Image, keep_metadata: bool, replace_hidden: bool) -> Picture:
-    check_size(*image.size)
+    _check(*image.size)
     notes: list[str] = []
     frames = _frames(image)
     if frames > 1:
         notes.append(f"Only one of {frames} frames was kept.")
-    raw = raw_mode(image)  # gone once loaded
+    raw, code = raw_mode(image), cicp(image)  # gone once loaded
     image.load()
-    check_size(*image.size)  # some formats know their size only now
-    icc, exif, xmp = _metadata(image) if keep_metadata else (None, None, None)
+    _check(*image.size)  # some formats know their size only now
+    icc, exif, xmp = metadata(image) if keep_metadata else (None, None, None)
     if not keep_metadata:
         image = _turned(image)
     planes, alpha = to_planes(image, raw, notes)
+    if keep_metadata and icc is None:
+        icc = png_profile(image, code, planes.ndim == 2, notes)
     picture = _picture(planes, alpha, notes, replace_hidden)
     picture.exif, picture.xmp = exif, xmp
     converted = [note for note in notes if "were converted" in note]
@@ -188,6 +189,11 @@ def _from_pillow(image: Image.Image, keep_metadata: bool, replace_hidden: bool) 
     if image.mode not in ("CMYK", "LAB"):  # else the profile told of colours that are gone
         picture.icc = icc
     return picture
+
+
+def _check(width: int, height: int) -> None:
+    check_size(width, height)
+    check_pixels(width, height)
 
 
 def _picture(planes: Bytes, alpha: Bytes | None, notes: list[str], replace_hidden: bool) -> Picture:
@@ -225,31 +231,3 @@ def _turned(image: Image.Image) -> Image.Image:
     from PIL import ImageOps
 
     return ImageOps.exif_transpose(image)
-
-
-def _metadata(image: Image.Image) -> tuple[bytes | None, bytes | None, bytes | None]:
-    """ICC profile, EXIF and XMP."""
-    found = []
-    for key in ("icc_profile", "exif", "xmp"):
-        value = image.info.get(key)
-        if isinstance(value, str):
-            value = value.encode("utf-8", "replace")
-        found.append(value if isinstance(value, bytes) and value else None)
-    icc, exif, xmp = found
-    if exif is None and image.format == "TIFF":
-        exif = _tiff_exif(image)
-    elif exif is not None:
-        exif = exif.removeprefix(EXIF_PREFIX) or None
-    return icc, exif, xmp
-
-
-def _tiff_exif(image: Image.Image) -> bytes | None:
-    # No orientation: Pillow has applied that of a TIFF.
-    source, kept = image.getexif(), Image.Exif()
-    for tag in TIFF_TEXT_TAGS:
-        if tag in source:
-            kept[tag] = source[tag]
-    for tag in TIFF_IFD_TAGS:
-        if ifd := source.get_ifd(tag):
-            kept[tag] = dict(ifd)
-    return kept.tobytes().removeprefix(EXIF_PREFIX) if len(kept) else None

@@ -15,7 +15,7 @@ from .graphics.codec import Graphics
 from .segments import Coded, Pixels, Region, Size
 from .vqvae.codec import Vqvae
 
-__all__ = ["AUTO", "LOSSLESS", "SCHEMES", "Scheme", "by_name", "by_wire_id"]
+__all__ = ["AUTO", "LOSSLESS", "SCHEMES", "Scheme", "by_name", "by_wire_id", "level_of"]
 
 
 class Scheme(Protocol):
@@ -121,3 +121,19 @@ def by_wire_id(wire_id: int) -> type[Scheme]:
             "does not have; install a newer one."
         )
     return scheme
+
+
+def level_of(scheme: type[Scheme], quality: int, lossless: bool) -> int:
+    """The quality that a scheme takes for a header's fields: hundredths, or `LOSSLESS`.
+
+    Raises:
+        FormatError: it is to be lossless, which the scheme is not.
+    """
+    if not lossless:
+        return quality
+    if not scheme.supports_lossless:
+        raise FormatError(
+            f"The file claims to be lossless, which {scheme.name} is not: it is damaged, copy or"
+            " download it again."
+        )
+    return LOSSLESS

@@ -1,5 +1,6 @@
 """The part of a codec that finds its models: made once for a decoder and encoder, and kept."""
 
+import os
 from os import PathLike
 from threading import Lock
 from typing import ClassVar, Self
@@ -11,6 +12,15 @@ __all__ = ["ModelPair"]
 
 _LOCK = Lock()
 _MADE: dict[tuple[type, Model, Model], "ModelPair"] = {}
+
+
+def _in_child() -> None:
+    global _LOCK
+    _LOCK = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
 
 
 class ModelPair:

@@ -5,6 +5,7 @@ and hold, beside the pixels, the latents of a few tiles only: with more than one
 tile is prepared while the one before is worked on.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError
+from ..progress import steps
 from ..session import Runtime
 from .tiling import SEGMENT, Box, Span, Tile, boxes, overlapping
 
@@ -123,12 +125,12 @@ def prefetch(
 ) -> Iterator[tuple[Item, Result]]:
     """Each item with the result of ``work``; the next is worked on in a thread meanwhile."""
     if len(items) == 1 or runtime.cores == 1:
-        for item in items:
+        for item in steps(items):
             yield item, work(item)
         return
     with ThreadPoolExecutor(1) as pool:
         following = pool.submit(work, items[0])
-        for number, item in enumerate(items):
+        for number, item in enumerate(steps(items)):
             result = following.result()
             if number + 1 < len(items):
                 following = pool.submit(work, items[number + 1])
@@ -140,14 +142,18 @@ def parallel_map(
 ) -> Iterator[Result]:
     """The results of ``work``, in order; several items at once, each on one thread."""
     if len(items) < 2 or runtime.cores == 1:
-        return (work(item, runtime) for item in items)
+        return (work(item, runtime) for item in steps(items))
     alone = replace(runtime, threads=1)
-    return _workers(runtime.cores).map(lambda item: work(item, alone), items)
+    return steps(_workers(runtime.cores).map(lambda item: work(item, alone), items), len(items))
 
 
 @cache
 def _workers(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, "gencodec")
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's threads
+    os.register_at_fork(after_in_child=_workers.cache_clear)
 
 
 class LatentWindows:

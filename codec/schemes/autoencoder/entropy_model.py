@@ -4,6 +4,7 @@
 ``training/autoencoder/network.py`` holds the networks and the references.
 """
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
@@ -159,6 +160,10 @@ class EntropyModel:
 @cache
 def _helpers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(HELPERS, "gencodec")
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has none of its parent's threads
+    os.register_at_fork(after_in_child=_helpers.cache_clear)
 
 
 def _stored(file: ModelFile, name: str, blocks: bool = False) -> Tables:

@@ -12,6 +12,7 @@ order.
 ``training/autoencoder/network.py`` holds the networks and the references.
 """
 
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,16 +36,26 @@ RESIDUAL_MAX = 30_000  # well within reach of the escape code
 TURN = Lock()
 
 
+def _in_child() -> None:
+    global TURN
+    TURN = Lock()
+
+
+if hasattr(os, "register_at_fork"):  # another thread of the parent may have held it
+    os.register_at_fork(after_in_child=_in_child)
+
+
 @contextmanager
 def _turn(meanwhile: Pending) -> Iterator[None]:
     """Waits for `TURN`, and does meanwhile what has to be done anyway."""
-    if not TURN.acquire(blocking=False):
+    turn = TURN
+    if not turn.acquire(blocking=False):
         meanwhile()
-        TURN.acquire()
+        turn.acquire()
     try:
         yield
     finally:
-        TURN.release()
+        turn.release()
 
 
 def encode_segment(y: Floats, encoder: Model, entropy: EntropyModel) -> tuple[bytes, float]:

@@ -40,6 +40,7 @@ from ..segments import (
     prefetch,
 )
 from ..tiling import Box, Span, Tile, boxes, overlapping, tiles
+from . import blas
 from .prior import TOTAL, Prior, PriorState, load_priors
 
 __all__ = ["Codes", "Vqvae", "choose", "waves"]
@@ -80,17 +81,20 @@ class Vqvae(ModelPair):
         segment_boxes = boxes(rows, columns)
         segments, bits = [b""] * len(segment_boxes), 0.0
         cut = tiles(rows, columns, self.encoder.file.settings["halo"])
-        for tile, z in prefetch(lambda tile: self._analysis(rgb, tile, runtime), cut, runtime):
-            for numbers in batches(overlapping(rows, columns, tile.inner)):
-                state = PriorState(self.priors, [segment_boxes[number].size for number in numbers])
-                parts = [z[:, *segment_boxes[number].within(tile.inner)] for number in numbers]
-                coders = [Encoder() for _ in numbers]
-                for _, found, frequencies, owners in self.search(state, parts, levels):
-                    for owner, part in owners:
-                        coders[owner].put_each(found[part], frequencies[part])
-                for owner, (number, coder) in enumerate(zip(numbers, coders, strict=True)):
-                    segments[number] = _checksum(state.segment(owner, levels)) + coder.finish()
-                    bits += coder.bits
+        with blas.at_most(runtime.cores):
+            for tile, z in prefetch(lambda tile: self._analysis(rgb, tile, runtime), cut, runtime):
+                for numbers in batches(overlapping(rows, columns, tile.inner)):
+                    state = PriorState(
+                        self.priors, [segment_boxes[number].size for number in numbers]
+                    )
+                    parts = [z[:, *segment_boxes[number].within(tile.inner)] for number in numbers]
+                    coders = [Encoder() for _ in numbers]
+                    for _, found, frequencies, owners in self.search(state, parts, levels):
+                        for owner, part in owners:
+                            coders[owner].put_each(found[part], frequencies[part])
+                    for owner, (number, coder) in enumerate(zip(numbers, coders, strict=True)):
+                        segments[number] = _checksum(state.segment(owner, levels)) + coder.finish()
+                        bits += coder.bits
         return Coded(segments, bits)
 
     def search(
@@ -133,16 +137,18 @@ class Vqvae(ModelPair):
             return self.decode_codes(segments, segment_boxes, numbers, levels)
 
         windows = LatentWindows((rows, columns), cut, decoded)
-        for tile, codes in prefetch(windows.window, cut, runtime):
-            paste(self._synthesis(codes, runtime), tile, rgb, x, y)
+        with blas.at_most(runtime.cores):
+            for tile, codes in prefetch(windows.window, cut, runtime):
+                paste(self._synthesis(codes, runtime), tile, rgb, x, y)
         return rgb
 
     def verify(self, segments: list[bytes], size: Size, quality: int, runtime: Runtime) -> None:
         """Decodes the codes of every segment and checks them, without making pixels."""
         segment_boxes = boxes(*check_count(segments, size))
         levels = self.levels_sent(quality)
-        for _ in self.decode_codes(segments, segment_boxes, range(len(segment_boxes)), levels):
-            pass
+        with blas.at_most(runtime.cores):
+            for _ in self.decode_codes(segments, segment_boxes, range(len(segment_boxes)), levels):
+                pass
 
     def segments_of(self, size: Size, region: Region) -> list[int]:
         """The numbers of the segments that `decode` needs for a region."""
@@ -167,13 +173,14 @@ class Vqvae(ModelPair):
         whole = Box(Span(0, z.shape[1]), Span(0, z.shape[2]))
         codes: list[list[Codes]] = [[] for _ in range(self.levels)]
         bits = [0.0] * self.levels
-        for batch in batches(boxes(*z.shape[1:])):
-            state = PriorState(self.priors, [box.size for box in batch])
-            parts = [z[:, *box.within(whole)] for box in batch]
-            for level, found, frequencies, _ in self.search(state, parts, self.levels):
-                taken = frequencies[np.arange(found.size), found]
-                bits[level] -= float(np.log2(taken / TOTAL).sum())
-                codes[level].append(found)
+        with blas.at_most(runtime.cores):
+            for batch in batches(boxes(*z.shape[1:])):
+                state = PriorState(self.priors, [box.size for box in batch])
+                parts = [z[:, *box.within(whole)] for box in batch]
+                for level, found, frequencies, _ in self.search(state, parts, self.levels):
+                    taken = frequencies[np.arange(found.size), found]
+                    bits[level] -= float(np.log2(taken / TOTAL).sum())
+                    codes[level].append(found)
         return [(np.concatenate(part), each) for part, each in zip(codes, bits, strict=True)]
 
     def pixels(self, codes: Codes, size: Size, runtime: Runtime) -> Pixels:

@@ -10,17 +10,20 @@ integers alone and are the same on every machine; pixels may differ by one level
 decoded ones may.
 """
 
+import warnings
 from collections.abc import Callable
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...errors import InputError
+from ...errors import GencodecWarning, InputError
 from ...image.open import ImageSource, PathLike
 from ...image.pixels import load
 from ...session import Runtime
 from ..segments import STRIDE, positions
+from . import blas
 from .codec import Codes, Vqvae, waves
 from .prior import TOTAL, PriorState
 
@@ -62,18 +65,20 @@ def sample(
         >>> [picture.size for picture in sample(2, (48, 32), seed=7)]
         [(48, 32), (48, 32)]
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+    if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
         raise InputError(f"The number of pictures to draw must be at least 1, not {count!r}.")
     width, height = _checked(size, seed, temperature)
     codec = Vqvae.open(model)
     runtime = Runtime(device, threads)
     shape = positions(width, height)
     pictures = []
-    for start in range(0, count, TOGETHER):
-        numbers = range(start, min(count, start + TOGETHER))
+    for start in range(0, int(count), TOGETHER):
+        numbers = range(start, min(int(count), start + TOGETHER))
         draws = [_numbers([DRAWN, seed, number], codec, shape) for number in numbers]
         part = _part(progress, start / count, len(numbers) / count)
-        for codes in _draw(codec, draws, temperature, part):
+        with blas.at_most(runtime.cores):
+            drawn = _draw(codec, draws, temperature, part)
+        for codes in drawn:
             rgb = codec.pixels(codes, (width, height), runtime)
             pictures.append(Image.fromarray(rgb))
     return pictures
@@ -108,6 +113,8 @@ def complete(
         (64, 48)
     """
     picture = load(image, keep_metadata=False)
+    for note in picture.notes:
+        warnings.warn(note, GencodecWarning, stacklevel=2)
     height, width = picture.rgb.shape[:2]
     _checked((width, height), seed, temperature)
     columns, rows = _whole_blocks(keep[0], width), _whole_blocks(keep[1], height)
@@ -122,13 +129,15 @@ def complete(
     z = codec.latent(np.ascontiguousarray(seen), runtime)
     levels = codec.levels
     state = PriorState(codec.priors, [(rows, columns)])
-    for _ in codec.search(state, [z], levels):
-        pass
+    with blas.at_most(runtime.cores):
+        for _ in codec.search(state, [z], levels):
+            pass
     shape = positions(width, height)
     kept = np.full((levels, *shape), -1, np.int32)
     kept[:, :rows, :columns] = state.segment(0, levels)
     numbers = _numbers([KEPT, seed], codec, shape)
-    (codes,) = _draw(codec, [numbers], temperature, _part(progress, 0, 1), kept)
+    with blas.at_most(runtime.cores):
+        (codes,) = _draw(codec, [numbers], temperature, _part(progress, 0, 1), kept)
     return Image.fromarray(codec.pixels(codes, (width, height), runtime))
 
 
@@ -187,9 +196,9 @@ def _checked(size: tuple[int, int], seed: int, temperature: float) -> tuple[int,
         raise InputError(
             f"{width}x{height} is no size that can be drawn; a picture has 1 to {LARGEST:,} pixels."
         )
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
         raise InputError(f"The seed must be a whole number from 0, not {seed!r}.")
-    if not 0.05 <= temperature <= 20:
+    if not isinstance(temperature, Real) or not 0.05 <= temperature <= 20:
         raise InputError(f"The temperature must be from 0.05 to 20, not {temperature!r}.")
     return width, height
 
