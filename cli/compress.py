@@ -17,10 +17,10 @@ __all__ = ["command"]
 
 
 def _known_codec(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    from ..codec.api import CODECS  # imports the runtime, which this command needs anyway
+    from ..codec.api import AUTO, CODECS  # imports the runtime, which this command needs anyway
 
-    if value is not None and value not in CODECS:
-        raise click.BadParameter(f"{value!r} is unknown; there is {', '.join(CODECS)}.")
+    if value is not None and value not in (AUTO, *CODECS):
+        raise click.BadParameter(f"{value!r} is unknown; there is {AUTO}, {', '.join(CODECS)}.")
     return value
 
 
@@ -46,7 +46,8 @@ def _size(image: Path | io.BytesIO) -> int:
     "--codec",
     metavar="NAME",
     callback=_known_codec,
-    help="The codec, by default autoencoder; 'gencodec models' lists what is installed.",
+    help="auto (the default) takes the one that suits the picture: graphics for screenshots and "
+    "drawings, else autoencoder, or flow with --lossless; 'gencodec models' lists all.",
 )
 @click.option(
     "-q",
@@ -80,7 +81,7 @@ def _size(image: Path | io.BytesIO) -> int:
     type=click.Choice(["psnr", "visual"]),
     help="What the picture is to be good in for its bytes; by default psnr.  [autoencoder]",
 )
-@click.option("--lossless", is_flag=True, help="Keep every bit (codec flow).")
+@click.option("--lossless", is_flag=True, help="Keep every bit (codecs flow and graphics).")
 @click.option("--denoise", is_flag=True, help="Take the noise out first, which saves its bits.")
 @click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP.")
 @click.option("--keep-suffix", is_flag=True, help="Make photo.jpg.gnc of photo.jpg.")
@@ -111,7 +112,7 @@ def command(
     IN is a picture, a folder of pictures (which needs -o DIR, whose tree mirrors it), or - for
     standard input. A file that fails is reported, the others go on, and the exit code is 1.
     """
-    from ..codec.api import compress_detailed
+    from ..codec.api import AUTO, compress_detailed
     from ..codec.progress import listening
 
     given = click.get_current_context().get_parameter_source("quality")
@@ -121,8 +122,8 @@ def command(
         raise click.UsageError("Give one of -q, --target-size, --target-bpp and --target-psnr.")
     if lossless and any(asked):
         raise click.UsageError("--lossless leaves no choice; leave out -q and the target.")
-    if lossless and codec not in (None, "flow"):
-        raise click.UsageError(f"--lossless goes with the codec flow, not with {codec}.")
+    if lossless and codec not in (None, AUTO, "flow", "graphics"):
+        raise click.UsageError(f"--lossless goes with flow and graphics, not with {codec}.")
     if lossless and denoise:
         raise click.UsageError("--lossless keeps the noise; leave out --denoise.")
     _refuse_other_suffix(output)
@@ -168,7 +169,7 @@ def command(
         for note in result.notes:
             console.warn(f"{job.name}: {note}")
         if size > source_bytes:
-            remedy = "leave out --lossless" if result.lossless else "lower -q"
+            remedy = "leave out --lossless" if lossless else "lower -q"
             console.warn(
                 f"{job.target_name} ({size:,} bytes) is larger than {job.name} "
                 f"({source_bytes:,} bytes); keep the original, or {remedy}."
@@ -177,6 +178,7 @@ def command(
             "input": job.name,
             "output": job.target_name,
             "codec": result.codec,
+            "why": result.why,
             "quality": result.quality,
             "lossless": result.lossless,
             "stable": result.stable,
@@ -187,7 +189,8 @@ def command(
             "bpp": result.bpp,
             "notes": list(result.notes),
             "line": f"{job.name} -> {job.target_name}: {size:,} bytes, "
-            f"{result.bpp:.3f} bits per pixel{searched(result.quality)}",
+            f"{result.bpp:.3f} bits per pixel{searched(result.quality)}, {result.codec}"
+            + (f": {result.why}" if result.why else ""),
         }
 
     console.run_jobs(jobs, work, as_json)

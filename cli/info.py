@@ -49,12 +49,14 @@ def _about(job: Job, as_json: bool) -> dict[str, object]:
     if as_json:
         return {"file": job.name, **dataclasses.asdict(info)}
     header = container.describe(container.read_header(data))
-    place = info.decoder_file or "not in this version; decompressing needs --model FILE"
+    place = info.decoder_file or (
+        "no model needed" if info.known else "not in this version; decompressing needs --model FILE"
+    )
     carried = (("ICC profile", info.icc), ("EXIF", info.exif), ("XMP", info.xmp))
     metadata = ", ".join(f"{name} {size:,} bytes" for name, size in carried if size)
     rows = [
         ("file", job.name),
-        ("codec", info.codec),
+        ("codec", f"{info.codec}: {info.suits}" if info.suits else info.codec),
         *header,
         ("decoder file", f"{info.decoder}: {place}"),
         ("segments", f"{info.segments:,}"),

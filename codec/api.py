@@ -7,28 +7,28 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from numbers import Real
 from typing import ParamSpec
 
 from PIL import Image
 
-from . import container, denoiser, library, metrics
-from .container import ChunkType, Flag, Header
+from . import container, denoiser, library
+from .container import ChunkType
 from .denoiser import DenoiseResult, denoise, denoise_detailed
+from .encoding import CompressResult, Encoding, metadata_chunks
 from .errors import FormatError, GencodecWarning, InputError
 from .image import pixels
 from .image.limits import check_pixels, checked_region
 from .image.open import Data, ImageSource, PathLike, read_bytes
 from .inspection import CODECS, Info, ModelInfo, info, installed, models, quality_steps
-from .progress import attempts
 from .rate_control import Target
-from .schemes.base import LOSSLESS, by_name, by_wire_id, level_of
+from .schemes.base import AUTO, by_name, by_wire_id, level_of
 from .schemes.vqvae.sampling import complete, sample
 from .schemes.vqvae.statistics import code_bits
 from .session import Runtime
 
 __all__ = [
+    "AUTO",
     "CODECS",
     "CompressResult",
     "DenoiseResult",
@@ -53,30 +53,6 @@ DEFAULT_QUALITY = 50.0
 P = ParamSpec("P")
 
 
-@dataclass(frozen=True)
-class CompressResult:
-    """A compressed picture and what is known about it.
-
-    ``estimate_bits`` is what the model itself reckons for the symbols, without headers;
-    ``stable``: the decoded picture, saved again in the same way, gives the same file.
-    """
-
-    data: bytes
-    width: int
-    height: int
-    codec: str
-    quality: float
-    notes: tuple[str, ...]
-    estimate_bits: float
-    lossless: bool
-    stable: bool
-
-    @property
-    def bpp(self) -> float:
-        """Bits per pixel of the whole file."""
-        return 8 * len(self.data) / (self.width * self.height)
-
-
 def compress_detailed(
     image: ImageSource,
     codec: str | None = None,
@@ -97,17 +73,20 @@ def compress_detailed(
 
     Example:
         >>> import numpy as np
-        >>> result = compress_detailed(np.zeros((48, 64, 3), np.uint8), quality=30)
+        >>> result = compress_detailed(np.zeros((48, 64, 3), np.uint8))
         >>> result.codec, result.width, result.height, len(result.data) < 100
-        ('autoencoder', 64, 48, True)
+        ('graphics', 64, 48, True)
     """
-    scheme = by_name(codec or ("flow" if lossless else "autoencoder"))
     if isinstance(quality, bool) or not isinstance(quality, Real) or not 0 <= quality <= 100:
         raise InputError(f"quality must be a number from 0 to 100, not {quality!r}.")
     quality = float(quality)  # numpy's numbers too
-    if lossless and not scheme.supports_lossless:
-        raise InputError(f"The codec {scheme.name} cannot compress losslessly; flow can.")
-    if lossless and denoise:
+    named = _named(codec, lossless, model, denoise or tune is not None)
+    scheme = by_name(named) if named else None
+    if lossless and scheme and not scheme.supports_lossless:
+        raise InputError(
+            f"The codec {scheme.name} cannot compress losslessly; flow and graphics can."
+        )
+    if denoise and (lossless or (scheme and not scheme.supports_lossy)):
         raise InputError(
             "A picture that is denoised is not kept losslessly; leave out one of them."
         )
@@ -118,9 +97,8 @@ def compress_detailed(
         raise InputError("Give a quality or a target, not both.")
     runtime = Runtime(device, threads)
     # What an exact codec gives back is saved again unchanged, hidden colours included.
-    picture = pixels.load(
-        image, keep_metadata=not strip, replace_hidden=not scheme.supports_lossless
-    )
+    hide = scheme is not None and not scheme.supports_lossless
+    picture = pixels.load(image, keep_metadata=not strip, replace_hidden=hide)
     if lossless and picture.lossy_conversion:
         raise InputError(f"The picture cannot be kept losslessly: {picture.lossy_conversion}")
     height, width = picture.rgb.shape[:2]
@@ -128,69 +106,24 @@ def compress_detailed(
     if denoise:
         network = library.default_single("denoiser")
         picture.rgb, _ = denoiser.clean(picture.rgb, network, runtime, estimated=False)
-    opened = scheme.open(model, tune)
-    metadata = _metadata(picture)
-    flags = Flag.GREY * picture.grey | Flag.LOSSLESS * lossless
-    flags |= Flag.STABLE * scheme.supports_lossless
-    estimates: dict[int, float] = {}
-
-    def write(hundredths: int) -> bytes:
-        level = LOSSLESS if lossless else hundredths
-        coded = opened.encode(picture.rgb, level, runtime)
-        estimates[hundredths] = coded.estimate_bits
-        header = Header(
-            scheme=scheme.wire_id,
-            flags=flags,
-            quality=hundredths,
-            decoder=opened.digest,
-            width=width,
-            height=height,
-        )
-        segments = [container.Chunk(ChunkType.SEGMENT, segment) for segment in coded.segments]
-        return container.write(header, metadata + segments)
-
-    def psnr(hundredths: int) -> float:
-        segments = opened.encode(picture.rgb, hundredths, runtime).segments
-        rgb = opened.decode(segments, (width, height), hundredths, runtime)
-        return metrics.psnr(picture.rgb, rgb)
-
-    def least() -> int:
-        again = Image.fromarray(picture.rgb)
-        smallest = compress_detailed(again, "vqvae", 0, device=device, threads=threads)
-        return len(smallest.data) + sum(8 + len(chunk.payload) for chunk in metadata)
-
-    if target.given:
-        with attempts() as counted:
-            find = counted(write), counted(psnr)
-            chosen, data = target.find(*find, width * height, scheme.name, least)
-    else:
-        chosen = 10_000 if lossless else round(quality * 100)
-        data = write(chosen)
-    return CompressResult(
-        data,
-        width,
-        height,
-        scheme.name,
-        chosen / 100,
-        picture.notes,
-        estimates[chosen],
-        lossless,
-        scheme.supports_lossless,
-    )
+    encoding = Encoding(picture, metadata_chunks(picture), quality, lossless, target, runtime)
+    return encoding.write(named, model, tune) if named else encoding.choose()
 
 
-def _metadata(picture: pixels.Picture) -> list[container.Chunk]:
-    chunks = []
-    for kind, payload in (
-        (ChunkType.ICC, picture.icc),
-        (ChunkType.EXIF, picture.exif),
-        (ChunkType.XMP, picture.xmp),
-    ):
-        if payload:
-            chunks.append(container.Chunk(kind, payload))
-    if picture.alpha is not None:
-        chunks.append(container.Chunk(ChunkType.ALPHA, pixels.encode_alpha(picture.alpha)))
-    return chunks
+def _named(codec: str | None, lossless: bool, model: PathLike | None, learned: bool) -> str | None:
+    """The codec that is asked for; None where it is to be chosen.
+
+    Arguments:
+        learned: what is asked for beside it can be done by a learned codec alone.
+    """
+    if codec not in (None, AUTO):
+        return codec
+    if model is not None:
+        scheme = library.load(model).file.scheme
+        return scheme if scheme in CODECS else "autoencoder"  # which refuses the model by name
+    if learned:
+        return "flow" if lossless else "autoencoder"
+    return None
 
 
 def _result_of(
@@ -221,9 +154,11 @@ def compress(result: CompressResult) -> bytes:
     Arguments:
         image: a PIL image, a path, a binary file object, or a uint8 array ``(H, W)``,
             ``(H, W, 3)`` or ``(H, W, 4)``.
-        codec: one of `CODECS`; None for autoencoder, or flow where it is to be lossless.
+        codec: one of `CODECS`; None or "auto" for the one that suits the picture: graphics for
+            screenshots and drawings, autoencoder (or flow, where it is to be lossless) for photos.
+            With ``tune`` or ``denoise`` it is autoencoder, with ``model`` that model's codec.
         quality: 0 (smallest file) to 100 (best picture); `models` lists a codec's steps.
-        lossless: keep every bit, whatever the quality; flow alone can.
+        lossless: keep every bit, whatever the quality; flow and graphics can.
         device: "auto", "cpu" or "cuda".
         threads: of the CPU; None for all cores.
         tune: "psnr" (None is the same) or "visual": the measure in which the picture is to be

@@ -1,5 +1,6 @@
 """What files and models say of themselves."""
 
+import contextlib
 import os
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ from . import container, library
 from .container import ChunkType
 from .errors import ModelError
 from .image.open import Data, read_bytes
-from .schemes.base import SCHEMES, by_name
+from .schemes.base import AUTO, SCHEMES, by_name
 
 __all__ = ["CODECS", "Info", "ModelInfo", "info", "installed", "models", "quality_steps"]
 
@@ -17,7 +18,11 @@ CODECS = tuple(scheme.name for scheme in SCHEMES.values())
 
 @dataclass(frozen=True)
 class Info:
-    """What a file says about itself; ``known`` tells whether its decoder is at hand."""
+    """What a file says about itself.
+
+    ``known`` tells whether its decoder is at hand; ``decoder_file`` is None where it is not, and
+    where the codec needs none. ``suits``: which pictures the codec is for.
+    """
 
     codec: str
     version: int
@@ -37,11 +42,15 @@ class Info:
     exif: int
     xmp: int
     decoder_file: str | None
+    suits: str = ""
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One shipped model file; ``tune`` where a codec has models for more than one measure."""
+    """One shipped model file; ``tune`` where a codec has models for more than one measure.
+
+    A codec that needs no model is listed too, with the role "codec" and no file.
+    """
 
     name: str
     codec: str
@@ -67,10 +76,13 @@ def info(data: Data) -> Info:
     header, metadata, segments = container.read(raw)
     scheme = SCHEMES.get(header.scheme)
     codec = scheme.name if scheme else f"codec {header.scheme}"
-    try:
-        found = library.decoder_for(codec, header.decoder).path.name
-    except ModelError:
-        found = None
+    known, found = False, None
+    if scheme is not None and not scheme.has_model:
+        known = not any(header.decoder)
+    else:
+        with contextlib.suppress(ModelError):
+            found = library.decoder_for(codec, header.decoder).path.name
+            known = True
     return Info(
         codec=codec,
         version=header.version,
@@ -82,7 +94,7 @@ def info(data: Data) -> Info:
         lossless=header.lossless,
         stable=header.stable,
         decoder=f"{codec}-{header.decoder.hex()[:8]}",
-        known=found is not None,
+        known=known,
         segments=len(segments),
         bytes=len(raw),
         bpp=8 * len(raw) / (header.width * header.height),
@@ -90,6 +102,7 @@ def info(data: Data) -> Info:
         exif=len(metadata.get(ChunkType.EXIF, b"")),
         xmp=len(metadata.get(ChunkType.XMP, b"")),
         decoder_file=found,
+        suits=scheme.suits if scheme else "",
     )
 
 
@@ -127,21 +140,26 @@ def models() -> list[ModelInfo]:
                     tune=tune if "tuned" in entry else "",
                 )
             )
+    for name in CODECS:
+        if not (scheme := by_name(name)).has_model:
+            digest = scheme.open().digest.hex()
+            found.append(ModelInfo(name, name, "codec", digest, 0, True, "exact, no model", ""))
     return found
 
 
 def installed(model: str | os.PathLike[str] | None = None) -> tuple[str, ...]:
-    """The codecs that can be used: those that are shipped, or the one of ``model``."""
+    """The codecs that can be used: those that are shipped or need no model, or ``model``'s."""
     if model is not None:
         return (library.load(model).file.scheme,)
-    return tuple(name for name in CODECS if name in library.shipped())
+    shipped = library.shipped()
+    return tuple(name for name in CODECS if name in shipped or not by_name(name).has_model)
 
 
 def quality_steps(
     codec: str, model: str | os.PathLike[str] | None = None
 ) -> tuple[float, ...] | None:
     """The qualities of a codec that differ; None where the scale is continuous."""
-    return by_name(codec).open(model).quality_steps()
+    return None if codec == AUTO else by_name(codec).open(model).quality_steps()
 
 
 def _scale(steps: tuple[float, ...] | None) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 from gencodec.cli import cli
 from gencodec.codec import api, container, library
 from gencodec.codec.errors import FormatError, InputError, ModelError
+from helpers.pictures import noise
 
 CMYK = Image.new("CMYK", (9, 7), (10, 20, 30, 40))
 SIXTEEN = Image.new("I;16", (9, 7), 40_000)
@@ -33,7 +34,7 @@ def test_where_no_model_is_shipped_the_error_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(library, "shipped", dict)
-    pixels = np.zeros((4, 4, 3), np.uint8)
+    pixels = noise(4, 4, 3)
     for codec, lossless in ((None, True), ("flow", True), ("flow", False)):
         with pytest.raises(ModelError, match="ships no model for flow; pass --model FILE"):
             api.compress(pixels, codec, lossless=lossless)
@@ -56,9 +57,9 @@ def test_what_cannot_be_kept_is_refused_by_name(
         api.compress(image, lossless=True)
 
 
-def test_lossless_goes_with_flow_alone(tmp_path: Path) -> None:
+def test_lossless_goes_with_exact_codecs_alone(tmp_path: Path) -> None:
     pixels = np.zeros((4, 4, 3), np.uint8)
-    with pytest.raises(InputError, match="flow can"):
+    with pytest.raises(InputError, match="flow and graphics can"):
         api.compress(pixels, "autoencoder", lossless=True)
     with pytest.raises(InputError, match="leave out one"):
         api.compress(pixels, lossless=True, denoise=True)

@@ -71,7 +71,7 @@ def run_all(
     """
     chart.require()
     pictures = load_whole(Path(data))
-    families = api.installed(model)
+    families = [name for name in api.installed(model) if name in EVALUATIONS]  # with qualities
     parts = len(families) + 1
 
     def part(number: int) -> Callable[[float], None]:

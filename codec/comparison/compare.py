@@ -63,7 +63,8 @@ def compare(
 
     Arguments:
         images: one picture or a list of them, each as for `gencodec.compress`.
-        codecs: ours, of `gencodec.codec.api.CODECS`; None for the default one.
+        codecs: ours, of `gencodec.codec.api.CODECS`, or "auto", what a user gets who names none;
+            None for autoencoder.
         against: the others, of `REFERENCE_CODECS`; those unavailable here are left out with a note.
         qualities: of ours, for which the others' sizes are searched; None for 10, 30, 50, 70 and
             90 where there is one picture, and none where there are more.
@@ -114,7 +115,7 @@ class Comparer:
         codecs = api.installed(model)[:1] if codecs is None else codecs
         given = [each if isinstance(each, str) else each.name for each in codecs]
         for name, known, what in [
-            *((name, api.CODECS, "codec") for name in given),
+            *((name, (api.AUTO, *api.CODECS), "codec") for name in given),
             *((name, MEASURES, "measure") for name in measures),
             *((name, tuple(QUALITY), "measure") for name in shown),
         ]:

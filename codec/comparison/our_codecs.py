@@ -13,7 +13,7 @@ __all__ = ["Ours"]
 
 @dataclass(frozen=True)
 class Ours:
-    """A codec of ours, of `gencodec.codec.api.CODECS`; the other arguments are as for `compress`.
+    """A codec of ours, of `api.CODECS`, or "auto"; the other arguments are as for `compress`.
 
     Example:
         >>> codec = Ours("autoencoder", (0, 50, 100))

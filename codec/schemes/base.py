@@ -11,10 +11,11 @@ from ..session import Runtime
 from .autoencoder.codec import Autoencoder
 from .flow.codec import Flow
 from .flow.contract import LOSSLESS
+from .graphics.codec import Graphics
 from .segments import Coded, Pixels, Region, Size
 from .vqvae.codec import Vqvae
 
-__all__ = ["LOSSLESS", "SCHEMES", "Scheme", "by_name", "by_wire_id", "level_of"]
+__all__ = ["AUTO", "LOSSLESS", "SCHEMES", "Scheme", "by_name", "by_wire_id", "level_of"]
 
 
 class Scheme(Protocol):
@@ -29,6 +30,9 @@ class Scheme(Protocol):
     wire_id: ClassVar[int]  # in the header of every file; never given to another scheme
     # Whether the picture can be kept exactly; saving again then changes nothing at any quality.
     supports_lossless: ClassVar[bool]
+    supports_lossy: ClassVar[bool]  # if not, every file is exact, whatever the quality
+    has_model: ClassVar[bool]  # if not, files name decoder 0
+    suits: ClassVar[str]  # which pictures, in a few words
 
     @classmethod
     def open(cls, model: str | PathLike[str] | None = None, tune: str | None = None) -> Self:
@@ -94,8 +98,9 @@ class Scheme(Protocol):
         ...
 
 
+AUTO = "auto"  # as the name of a codec: the one that suits the picture
 # Wire ids are for ever: never given to another scheme.
-SCHEMES: dict[int, type[Scheme]] = {1: Autoencoder, 2: Flow, 3: Vqvae}
+SCHEMES: dict[int, type[Scheme]] = {1: Autoencoder, 2: Flow, 3: Vqvae, 4: Graphics}
 
 
 def by_name(name: str) -> type[Scheme]:

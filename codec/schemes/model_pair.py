@@ -34,6 +34,7 @@ class ModelPair:
     """
 
     name: ClassVar[str]
+    has_model: ClassVar[bool] = True
 
     def __init__(self, decoder: Model, encoder: Model | None = None) -> None:
         self.decoder, self.encoder = decoder, encoder or decoder

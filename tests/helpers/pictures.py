@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from gencodec.codec.image import pixels
 
@@ -16,6 +16,16 @@ RGBA = np.dstack([COLOUR, ALPHA])
 
 def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(7).integers(0, 256, shape, np.uint8)
+
+
+def drawing(width: int, height: int) -> np.ndarray:
+    """Flat shapes and text."""
+    image = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(image)
+    for n in range(6):
+        draw.rectangle((n * width // 7, 3, n * width // 7 + 9, height - 5), (40 * n, 99, 255 - n))
+        draw.text((4, n * height // 6), f"line {n}", "black")
+    return np.asarray(image)
 
 
 def grey_of(plane):

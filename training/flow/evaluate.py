@@ -53,7 +53,7 @@ def tables(result: dict) -> list[Table]:
 
 
 def _lossless(picture: Pixels, model: Path | None) -> tuple[float, bool]:
-    data = api.compress(picture, lossless=True, threads=1, model=model)
+    data = api.compress(picture, "flow", lossless=True, threads=1, model=model)
     back = np.asarray(api.decompress(data, threads=1, model=model).convert("RGB"))
     height, width = picture.shape[:2]
     return metrics.bpp(len(data), width, height), np.array_equal(back, picture)

@@ -45,6 +45,8 @@ class Autoencoder(ModelPair):
     name: ClassVar[str] = "autoencoder"
     wire_id: ClassVar[int] = 1
     supports_lossless: ClassVar[bool] = False
+    supports_lossy: ClassVar[bool] = True
+    suits: ClassVar[str] = "photos to send and show"
 
     def __init__(self, decoder: Model, encoder: Model | None = None) -> None:
         super().__init__(decoder, encoder)

@@ -41,6 +41,8 @@ class Flow(ModelPair):
     name: ClassVar[str] = "flow"
     wire_id: ClassVar[int] = 2
     supports_lossless: ClassVar[bool] = True
+    supports_lossy: ClassVar[bool] = True
+    suits: ClassVar[str] = "editing and archiving photos"
 
     def __init__(self, decoder: Model, encoder: Model | None = None) -> None:
         super().__init__(decoder, encoder)

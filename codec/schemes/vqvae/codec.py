@@ -65,6 +65,8 @@ class Vqvae(ModelPair):
     name: ClassVar[str] = "vqvae"
     wire_id: ClassVar[int] = 3
     supports_lossless: ClassVar[bool] = False
+    supports_lossy: ClassVar[bool] = True
+    suits: ClassVar[str] = "previews and placeholders"
 
     def __init__(self, decoder: Model, encoder: Model | None = None) -> None:
         super().__init__(decoder, encoder)

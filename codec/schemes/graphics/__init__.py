@@ -1,0 +1,1 @@
+"""The ``graphics`` scheme: screenshots and drawings, exact, by existing lossless coders."""
