@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from subprocess import CompletedProcess
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,13 +66,15 @@ def test_a_number_of_threads_is_a_whole_number() -> None:
 
 def test_numbers_of_numpy_are_numbers() -> None:
     x = np.zeros((16, 16, 3), np.uint8)
+    real: Any = np.float32  # as users pass them, whom no type checker stops
+    whole: Any = np.int64
     plain = gencodec.compress(x, quality=30.5)
-    assert gencodec.compress(x, quality=np.float32(30.5)) == plain
+    assert gencodec.compress(x, quality=real(30.5)) == plain
     small = gencodec.compress(x, target_size=len(plain))
-    assert gencodec.compress(x, target_size=np.int64(len(plain))) == small
-    assert gencodec.compress(x, target_bpp=np.float32(len(plain) / 32)) == small
-    assert gencodec.denoise(x, sigma=np.int8(5)).shape == x.shape
-    assert gencodec.sample(np.int64(1), (16, np.int64(16)), np.int64(3), np.float32(1))
+    assert gencodec.compress(x, target_size=whole(len(plain))) == small
+    assert gencodec.compress(x, target_bpp=real(len(plain) / 32)) == small
+    assert gencodec.denoise(x, sigma=whole(5)).shape == x.shape
+    assert gencodec.sample(whole(1), (16, whole(16)), whole(3), real(1))
 
 
 def test_matrix_products_of_vqvae_run_on_as_many_threads_as_asked(

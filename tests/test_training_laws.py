@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-torch = pytest.importorskip("torch", reason="torch is not installed")
+pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("compressai", reason="compressai is not installed")
 
+import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from gencodec.codec import api, library
