@@ -162,4 +162,4 @@ def test_a_matrix_profile_says_what_it_was_made_of() -> None:
     image.info["icc_profile"] = profiles.matrix_profile(profiles.SRGB_PRIMARIES, curve, "sRGB")
     assert np.abs(shown(image) - np.asarray(image)).max() <= 1
     with pytest.raises(ValueError, match="span no colours"):
-        profiles.matrix_profile((0.3,) * 8, curve, "flat")
+        profiles.matrix_profile((0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3), curve, "flat")
