@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, WebPImagePlugin
 
-from gencodec.codec import api, container
+from gencodec.codec import api, container, session
 from gencodec.codec.errors import FormatError, InputError
+from gencodec.codec.schemes import segments
 from gencodec.codec.schemes.graphics import codec as codec_module
 from gencodec.codec.schemes.graphics import tile as tile_module
 from gencodec.codec.schemes.graphics.tile import decode_tile, encode_tile
@@ -146,13 +147,14 @@ def test_tiles_of_at_most_2048_and_a_region_of_them() -> None:
 
 def test_few_tiles_are_worked_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    real = codec_module.parallel_map
+    real = segments.parallel_map
 
     def counted(work, items, runtime):
         asked.append(runtime.cores)
         return real(work, items, runtime)
 
     monkeypatch.setattr(codec_module, "parallel_map", counted)
+    monkeypatch.setattr(session, "available_cores", lambda: 64)
     monkeypatch.setattr(tile_module, "EFFORTS", ((0, 0),))
     api.decompress(api.compress(np.zeros((8, 6000, 3), np.uint8), "graphics", threads=64))
     assert Runtime("cpu", 64).cores == 64
