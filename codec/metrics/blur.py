@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 __all__ = ["blur"]
 
-Plane = TypeVar("Plane", NDArray[np.float32], NDArray[np.float64])
+Float = TypeVar("Float", bound=np.floating)
 
 STRIP = 32  # rows
 
 
-def blur(plane: Plane, taps: Plane) -> Plane:
+def blur(plane: NDArray[Float], taps: NDArray[Float]) -> NDArray[Float]:
     """Filters a plane ``(h, w)`` down and across, where the taps fit: ``(h - n + 1, w - n + 1)``.
 
     Arguments:
@@ -25,7 +25,7 @@ def blur(plane: Plane, taps: Plane) -> Plane:
     return _down(np.ascontiguousarray(_down(plane, taps).T), taps).T
 
 
-def _down(plane: Plane, taps: Plane) -> Plane:
+def _down(plane: NDArray[Float], taps: NDArray[Float]) -> NDArray[Float]:
     middle = len(taps) // 2
     out = np.empty((len(plane) - len(taps) + 1, plane.shape[1]), plane.dtype)
     for top in range(0, len(out), STRIP):
