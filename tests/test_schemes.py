@@ -226,11 +226,11 @@ def test_symbols_that_fail_their_check_are_an_error_even_if_the_crc_holds(
 @each_model
 def test_too_few_or_too_many_segments(codec: str, model: Path | None, photo: NDArray) -> None:
     count = by_name(codec).open(model).segment_count
-    width = next(width for width in (800, 2064) if count((width, 32)) == 2)
+    width = next(width for width in (800, 2064) if count((width, 32)) > 1)
     wide = np.tile(photo[:32], (1, 5, 1))[:, :width]
     header, _, segments = container.read(api.compress(wide, codec, 30, model=model))
     chunks = [container.Chunk(container.ChunkType.SEGMENT, data) for data in segments]
-    assert len(chunks) == 2
+    assert len(chunks) > 1
     for wrong in (chunks[:1], chunks[1:], [*chunks, chunks[0]], chunks[::-1]):
         with pytest.raises(FormatError):
             api.decompress(container.write(header, wrong), model=model)

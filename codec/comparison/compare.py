@@ -7,6 +7,7 @@ at least as good (`search`); for any number of pictures there are rate-distortio
 BD-rates, of each picture and of the means over all.
 
 Example:
+    >>> import numpy as np
     >>> result = compare(np.zeros((32, 48, 3), np.uint8), against=["jpeg"])
     >>> result.pictures[0].width, [curve.label for curve in result.curves]
     (48, ['gencodec autoencoder', 'JPEG 4:2:0'])
