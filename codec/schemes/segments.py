@@ -33,6 +33,7 @@ __all__ = [
     "crop",
     "parallel_map",
     "paste",
+    "pixel_slices",
     "positions",
     "prefetch",
     "require_segments",
@@ -100,10 +101,19 @@ def covering(region: Region) -> Box:
     )
 
 
+def pixel_slices(box: Box) -> tuple[slice, slice]:
+    """Rows and columns of the pixels of some positions; the last may reach beyond the picture."""
+    rows, columns = box.rows, box.columns
+    return (
+        slice(rows.start * STRIDE, rows.end * STRIDE),
+        slice(columns.start * STRIDE, columns.end * STRIDE),
+    )
+
+
 def crop(rgb: Pixels, box: Box) -> Pixels:
     """The pixels of some positions; beyond the picture its last pixels are repeated."""
     rows, columns = box.rows, box.columns
-    x = rgb[rows.start * STRIDE : rows.end * STRIDE, columns.start * STRIDE : columns.end * STRIDE]
+    x = rgb[pixel_slices(box)]
     bottom, right = rows.size * STRIDE - x.shape[0], columns.size * STRIDE - x.shape[1]
     if bottom or right:
         x = np.pad(x, ((0, bottom), (0, right), (0, 0)), "edge")

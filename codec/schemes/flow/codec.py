@@ -24,6 +24,7 @@ from ..segments import (
     covering,
     parallel_map,
     paste,
+    pixel_slices,
     positions,
     require_segments,
 )
@@ -60,7 +61,7 @@ class Flow(ModelPair):
             return Coded([data], bits)
         coarse = np.empty((*resolution(size, TILE_SPLITS), 3), np.int32)
         for tile in tiles:
-            reduced = low_resolution(rgb[_pixels(tile)].astype(np.int32), TILE_SPLITS)
+            reduced = low_resolution(rgb[pixel_slices(tile)].astype(np.int32), TILE_SPLITS)
             rows, columns = tile.rows.start * STRIDE >> TILE_LEVELS, tile.columns.start * STRIDE
             columns >>= TILE_LEVELS
             coarse[rows : rows + len(reduced), columns : columns + reduced.shape[1]] = reduced
@@ -70,7 +71,7 @@ class Flow(ModelPair):
         def coded(tile: Box, runtime: Runtime) -> tuple[bytes, float]:
             model = FlowModel(self.decoder, self.tables, quality, runtime)
             windows = tile_windows(size, tile)
-            x = rgb[_pixels(tile)].astype(np.int32)
+            x = rgb[pixel_slices(tile)].astype(np.int32)
             return encode_segment(x, windows, grey, model, decoded)[:2]
 
         found = list(parallel_map(coded, tiles, runtime))
@@ -127,12 +128,3 @@ class Flow(ModelPair):
 
     def quality_steps(self) -> None:
         """The quality scale is continuous."""
-
-
-def _pixels(tile: Box) -> tuple[slice, slice]:
-    """Rows and columns of pixels; the last may reach beyond the picture."""
-    rows, columns = tile.rows, tile.columns
-    return (
-        slice(rows.start * STRIDE, rows.end * STRIDE),
-        slice(columns.start * STRIDE, columns.end * STRIDE),
-    )

@@ -27,6 +27,7 @@ from ..segments import (
     covering,
     parallel_map,
     paste,
+    pixel_slices,
     positions,
 )
 from ..tiling import Box, Tile, boxes, overlapping
@@ -88,7 +89,7 @@ class Graphics:
         places = boxes(*positions(rgb.shape[1], rgb.shape[0]), LARGEST)
 
         def coded(box: Box, runtime: Runtime) -> bytes:
-            return encode_tile(rgb[_pixels(box)])
+            return encode_tile(rgb[pixel_slices(box)])
 
         segments = list(parallel_map(coded, places, _few(runtime)))
         return Coded(segments, 8 * sum(map(len, segments)))
@@ -97,7 +98,7 @@ class Graphics:
         """About how many bytes of segments `encode` will make; stops where it is over a limit."""
         size = 0
         for box in boxes(*positions(rgb.shape[1], rgb.shape[0]), LARGEST):
-            size += quick_size(rgb[_pixels(box)])
+            size += quick_size(rgb[pixel_slices(box)])
             if size > limit:
                 break
         return size
@@ -151,17 +152,8 @@ def _few(runtime: Runtime) -> Runtime:
     return replace(runtime, threads=min(runtime.cores, WORKERS))
 
 
-def _pixels(box: Box) -> tuple[slice, slice]:
-    """Rows and columns of pixels; the last may reach beyond the picture."""
-    rows, columns = box.rows, box.columns
-    return (
-        slice(rows.start * STRIDE, rows.end * STRIDE),
-        slice(columns.start * STRIDE, columns.end * STRIDE),
-    )
-
-
 def _decode(data: bytes, box: Box, size: Size) -> Pixels:
-    rows, columns = _pixels(box)
+    rows, columns = pixel_slices(box)
     width, height = size
     return decode_tile(
         data, min(rows.stop, height) - rows.start, min(columns.stop, width) - columns.start
