@@ -22,6 +22,7 @@ from .session import Runtime, Session
 __all__ = [
     "TUNES",
     "Model",
+    "check_tune",
     "decoder_for",
     "default_pair",
     "default_single",
@@ -127,6 +128,16 @@ def shipped() -> dict[str, dict]:
         raise ModelError(f"{table} is missing or damaged; install gencodec again.") from error
 
 
+def check_tune(scheme: str, tune: str | None) -> None:
+    """InputError for an unknown ``tune``, or one that no shipped model of a scheme is made for."""
+    if tune is None or tune == TUNES[0]:
+        return
+    if tune not in TUNES:
+        raise InputError(f"There is no tune {tune!r}; choose from: {', '.join(TUNES)}.")
+    if tune not in shipped().get(scheme, {}).get("tuned", {}):
+        raise InputError(f"The codec {scheme} has no model tuned for {tune}; leave out tune.")
+
+
 def default_pair(
     scheme: str, path: str | PathLike[str] | None = None, tune: str | None = None
 ) -> tuple[Model, Model]:
@@ -141,23 +152,16 @@ def default_pair(
             or both arguments.
         ModelError: there is no such model, or the pair does not belong together.
     """
-    if tune is not None and tune not in TUNES:
-        raise InputError(f"There is no tune {tune!r}; choose from: {', '.join(TUNES)}.")
+    if path is not None and tune in TUNES:
+        raise InputError("A model file is tuned as it was trained; leave out tune, or the model.")
+    check_tune(scheme, tune)
     if path is None:
         entry = shipped().get(scheme)
         if entry is None:
             raise ModelError(f"This version ships no model for {scheme}; pass --model FILE.")
-        chosen = entry
-        if tune is not None and tune != TUNES[0]:
-            if tune not in entry.get("tuned", {}):
-                raise InputError(
-                    f"The codec {scheme} has no model tuned for {tune}; leave out tune."
-                )
-            chosen = entry["tuned"][tune]
+        chosen = entry if tune in (None, TUNES[0]) else entry["tuned"][tune]
         decoder = _load_shipped(entry["decoders"][chosen["default"]]["file"])
         return _load_shipped(chosen["encoder"]) if "encoder" in chosen else decoder, decoder
-    if tune is not None:
-        raise InputError("A model file is tuned as it was trained; leave out tune, or the model.")
     given = load(path)
     if given.file.scheme != scheme:
         raise ModelError(f"{given.path.name} is a model of {given.file.scheme}, not {scheme}.")

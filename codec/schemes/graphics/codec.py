@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from ...errors import InputError, ModelError
-from ...library import TUNES
+from ...library import check_tune
 from ...session import Runtime
 from .. import segments as shared
 from ..segments import (
@@ -59,10 +59,7 @@ class Graphics:
         """
         if model is not None:
             raise InputError("The codec graphics has no model; leave out the model.")
-        if tune is not None and tune not in TUNES:
-            raise InputError(f"There is no tune {tune!r}; choose from: {', '.join(TUNES)}.")
-        if tune not in (None, TUNES[0]):
-            raise InputError(f"The codec graphics has no model tuned for {tune}; leave out tune.")
+        check_tune(cls.name, tune)
         return _only()
 
     @classmethod
