@@ -14,8 +14,8 @@ import torch
 from gencodec.codec import library
 from gencodec.codec.entropy import Encoder
 from gencodec.codec.schemes.flow import lifting, segment
-from gencodec.codec.schemes.flow.contract import LOSSLESS, PASSES
-from gencodec.codec.schemes.flow.networks import WHOLE_STEP, FlowModel, FlowTables
+from gencodec.codec.schemes.flow.contract import LOSSLESS, PASSES, WHOLE_STEP
+from gencodec.codec.schemes.flow.networks import FlowModel, FlowTables
 from gencodec.codec.schemes.flow.windows import whole_windows
 from gencodec.codec.session import Runtime
 from gencodec.training import export

@@ -11,7 +11,7 @@ import torch
 
 from ...codec.entropy import TOTAL
 from ...codec.errors import InputError
-from ...codec.schemes.flow.contract import HALO, MEAN_UNITS
+from ...codec.schemes.flow.contract import HALO, MEAN_UNITS, eighths_of_step
 from ..data import Crops
 from ..export_data import ExportData
 from ..frequency_tables import logistic_row, pack
@@ -123,8 +123,9 @@ def _tables(model: Flow, crops: Crops, count: int) -> dict[str, np.ndarray]:
             for _, symbols in out["symbols"]:
                 for k, rows, fraction, at in symbols:
                     # As `codec.schemes.flow.networks.Expected` chooses tables and signs.
-                    eighths = np.abs(fraction.numpy()).astype(int) * 128 // int(step_of(at))
-                    k = np.where(fraction.numpy() < 0, -k.numpy(), k.numpy()).astype(np.int64)
+                    fraction = fraction.numpy().astype(np.int32)
+                    eighths = eighths_of_step(fraction, int(step_of(at)))
+                    k = np.where(fraction < 0, -k.numpy(), k.numpy()).astype(np.int64)
                     k = np.clip(k, -COUNTED_MAX, COUNTED_MAX) + COUNTED_MAX
                     eighths = np.minimum(eighths, FRACTIONS - 1)
                     np.add.at(counts, (rows.numpy().astype(int), eighths, k), 1)

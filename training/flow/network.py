@@ -33,10 +33,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...codec.schemes.flow.contract import MEAN_UNITS, PASSES
+from ...codec.schemes.flow.contract import COLOURS, MEAN_UNITS, PASSES
 from ..layers import round_ste
 from .lifting import colours, detail_interval, half, mean_interval, merge, rgb, split
-from .predictors import COLOURS, DETAIL_MAX, FINE, FlowConfig, LiftingNets
+from .predictors import DETAIL_MAX, FINE, FlowConfig, LiftingNets
 
 __all__ = ["Flow", "FlowConfig"]
 

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from ...codec.schemes.flow.contract import MEAN_UNITS, PASSES
 from ..layers import IntConv2d
 
-__all__ = ["COLOURS", "DETAIL_MAX", "FINE", "PLANES", "FlowConfig", "LiftingNets"]
+__all__ = ["DETAIL_MAX", "FINE", "PLANES", "FlowConfig", "LiftingNets"]
 
 FINE = 4  # the networks tell a row in quarters: a bias holds 2**16 / 256
-COLOURS = "y", "cg", "co"
 PLANES = 7
 PLANE_MAX, ACTIVATION_MAX, DETAIL_MAX = 510, 255, 255
 

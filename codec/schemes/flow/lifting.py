@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "COLOURS",
     "Interval",
     "colours",
     "detail_interval",
@@ -31,7 +30,6 @@ __all__ = [
     "split",
 ]
 
-COLOURS = ("y", "cg", "co")
 PIXEL_MAX = 255
 
 Ints = NDArray[np.int32]

@@ -10,12 +10,10 @@ from ...library import Model
 from ...modelfile import ModelFile
 from ...session import Runtime
 from ..quality import level_weights, quality_position
-from . import lifting
-from .contract import HALO, LOSSLESS, MEAN_UNITS
+from .contract import COLOURS, HALO, LOSSLESS, MEAN_UNITS, WHOLE_STEP, eighths_of_step
 
-__all__ = ["WHOLE_STEP", "Expected", "FlowModel", "FlowTables", "SplitNetworks"]
+__all__ = ["Expected", "FlowModel", "FlowTables", "SplitNetworks"]
 
-WHOLE_STEP = 256  # a step of 1
 STRIP = 2**15  # positions that a network works on at a time
 
 Ints = NDArray[np.int32]
@@ -98,7 +96,7 @@ class SplitNetworks:
             turn: which of `PASSES`; the networks of all but the first tell the mean and row of
                 the positions of their pass alone.
         """
-        role = f"{self.title}_{lifting.COLOURS[colour]}{turn or ''}"
+        role = f"{self.title}_{COLOURS[colour]}{turn or ''}"
         rows, columns = next(iter(feeds.values())).shape[2:]
         step = max(2, STRIP // columns // 2 * 2)
         every = 2 if turn else 1
@@ -140,5 +138,4 @@ class Expected:
         self.coded = coded if step == WHOLE_STEP else coded & (self.rows > 0)
         fraction = (mean - MEAN_UNITS * self.prediction)[self.coded]
         self.sign = np.where(fraction < 0, -1, 1).astype(np.int32)  # of the coded
-        eighths = np.abs(fraction) * (8 * WHOLE_STEP // MEAN_UNITS) // step
-        self.table = tables.index(self.rows[self.coded], eighths)
+        self.table = tables.index(self.rows[self.coded], eighths_of_step(fraction, step))
