@@ -67,7 +67,7 @@ TRAINING_MAY_USE = {
 KNOWS_FAMILIES = {"evaluations", "families"}
 # A heavy library is imported by one file alone.
 SOLE_USERS = {
-    "constriction": {"codec/entropy.py"},
+    "constriction": {"codec/entropy/backend.py"},
     "onnxruntime": {"codec/session.py"},
     "matplotlib": {"codec/comparison/plot.py"},
 }
