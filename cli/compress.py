@@ -78,8 +78,8 @@ def _size(image: Path | io.BytesIO) -> int:
 )
 @click.option(
     "--tune",
-    type=click.Choice(["psnr", "visual"]),
-    help="What the picture is to be good in for its bytes; by default psnr.  [autoencoder]",
+    type=click.Choice(["visual", "psnr"]),
+    help="Whose eyes the picture is for: people's (the default) or PSNR's.  [autoencoder]",
 )
 @click.option("--lossless", is_flag=True, help="Keep every bit (codecs flow and graphics).")
 @click.option("--denoise", is_flag=True, help="Take the noise out first, which saves its bits.")

@@ -26,7 +26,7 @@ __all__ = ["command"]
 )
 @click.option(
     "--tune",
-    type=click.Choice(["psnr", "visual"]),
+    type=click.Choice(["visual", "psnr"]),
     help="Which of the installed models; default: all of the family.  [autoencoder]",
 )
 @console.model_option

@@ -30,7 +30,7 @@ __all__ = [
     "shipped",
 ]
 
-TUNES = "psnr", "visual"  # what a model can be trained to be good at; the first is the default
+TUNES = "visual", "psnr"  # what a model can be trained to be good at; the first is the default
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 SESSIONS_KEPT = 4  # runtimes whose sessions a model keeps; a server uses one or two
 
@@ -130,11 +130,11 @@ def shipped() -> dict[str, dict]:
 
 def check_tune(scheme: str, tune: str | None) -> None:
     """InputError for an unknown ``tune``, or one that no shipped model of a scheme is made for."""
-    if tune is None or tune == TUNES[0]:
+    if tune is None:
         return
     if tune not in TUNES:
         raise InputError(f"There is no tune {tune!r}; choose from: {', '.join(TUNES)}.")
-    if tune not in shipped().get(scheme, {}).get("tuned", {}):
+    if "tuned" not in shipped().get(scheme, {}):
         raise InputError(f"The codec {scheme} has no model tuned for {tune}; leave out tune.")
 
 
