@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         verify,
     )
     from .codec.comparison.compare import compare
+    from .codec.embedding import Codec
     from .codec.errors import (
         DeviceError,
         FormatError,
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CODECS",
+    "Codec",
     "DeviceError",
     "FormatError",
     "GencodecError",
@@ -71,6 +73,8 @@ def __getattr__(name: str) -> object:
         from .codec import errors as source
     elif name == "compare":
         from .codec.comparison import compare as source
+    elif name == "Codec":
+        from .codec import embedding as source
     else:
         from .codec import api as source
     value = getattr(source, name)

@@ -31,6 +31,7 @@ CODEC = {
     "comparison": {"api", "image", "metrics"},
     "container": set(),
     "denoiser": {"container", "image", "library", "session"},
+    "embedding": {"api", "image", "library", "rate_control", "schemes", "session"},
     "encoding": {
         "container",
         "image",
