@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         ModelError,
         OutputError,
     )
+    from .codec.plugins.pillow import register
 
 __version__ = "0.1.0"
 
@@ -59,6 +60,7 @@ __all__ = [
     "denoise",
     "info",
     "models",
+    "register",
     "sample",
     "verify",
 ]
@@ -75,6 +77,8 @@ def __getattr__(name: str) -> object:
         from .codec.comparison import compare as source
     elif name == "Codec":
         from .codec import embedding as source
+    elif name == "register":
+        from .codec.plugins import pillow as source
     else:
         from .codec import api as source
     value = getattr(source, name)

@@ -48,6 +48,7 @@ CODEC = {
     "library": {"modelfile", "session"},
     "metrics": set(),
     "modelfile": set(),
+    "plugins": {"api", "container", "embedding", "image"},
     "progress": set(),
     "rate_control": set(),
     "schemes": {"entropy", "image", "library", "modelfile", "progress", "session"},
