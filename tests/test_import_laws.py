@@ -72,6 +72,8 @@ SOLE_USERS = {
     "constriction": {"codec/entropy/backend.py"},
     "onnxruntime": {"codec/session.py"},
     "matplotlib": {"codec/comparison/plot.py"},
+    "numcodecs": {"codec/plugins/numcodecs.py"},
+    "webdataset": {"codec/plugins/webdataset.py"},
 }
 
 

@@ -19,6 +19,7 @@ Example:
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields
 from typing import IO, Any
 
@@ -28,11 +29,14 @@ from .. import container
 from ..container import ChunkType
 from ..errors import FormatError, GencodecError, GencodecWarning
 
-__all__ = ["GncImageFile", "LoadError", "register"]
+__all__ = ["GncImageFile", "LoadError", "register", "threads"]
 
 FORMAT = "GNC"
 DECODER = "gencodec"
 METADATA = {"icc_profile": ChunkType.ICC, "exif": ChunkType.EXIF, "xmp": ChunkType.XMP}
+
+threads: ContextVar[int | None] = ContextVar("threads", default=None)
+"""CPU threads that decode a picture, None for all cores; ``threads.set(1)`` in a pool's workers."""
 
 
 class LoadError(GencodecError, OSError):
@@ -95,7 +99,7 @@ class _Decoder(ImageFile.PyDecoder):
         assert self.fd is not None
         self.fd.seek(0)
         with _as_load_error():
-            decoded = api.decompress(self.fd.read())
+            decoded = api.decompress(self.fd.read(), threads=threads.get())
         assert self.im is not None
         self.im.paste(decoded.im, (0, 0, *decoded.size))
         return -1, 0  # all is done, without an error
