@@ -5,6 +5,8 @@ from typing import IO, overload
 
 __all__ = ["FileView"]
 
+WINDOW = 4096  # bytes that are read at a time, at least
+
 
 class FileView:
     """The bytes of a binary file that can seek, by index and by slice; reading is left to it.
@@ -20,6 +22,7 @@ class FileView:
         self._file = file
         file.seek(0, os.SEEK_END)
         self._length = file.tell()
+        self._start, self._window = 0, b""  # what was read last, for the bytes that follow
 
     def __len__(self) -> int:
         return self._length
@@ -30,8 +33,12 @@ class FileView:
     def __getitem__(self, where: slice) -> bytes: ...
     def __getitem__(self, where: int | slice) -> int | bytes:
         if isinstance(where, int):
-            self._file.seek(where)
-            return self._file.read(1)[0]
+            return self._read(where, where + 1)[0]
         start, end, _ = where.indices(self._length)
-        self._file.seek(start)
-        return self._file.read(end - start)
+        return self._read(start, end)
+
+    def _read(self, start: int, end: int) -> bytes:
+        if not self._start <= start <= end <= self._start + len(self._window):
+            self._file.seek(start)
+            self._start, self._window = start, self._file.read(max(end - start, WINDOW))
+        return self._window[start - self._start : end - self._start]
