@@ -21,6 +21,7 @@ COMMANDS = {
     "compress": "Compress pictures to .gnc files.",
     "decompress": "Turn .gnc files back into pictures.",
     "denoise": "Take the noise out of pictures.",
+    "batch": "Do one of these with all pictures of a folder, side by side.",
     "info": "Show what a .gnc file says of itself.",
     "verify": "Check .gnc files without writing anything.",
     "compare": "Compare with JPEG, WebP, AVIF, JPEG XL and JPEG 2000.",
