@@ -1,6 +1,8 @@
 """``gencodec batch``: all pictures of a folder, on all cores or a cluster, begun and resumed."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +146,7 @@ def command(
         )
         tell_skipped(source, batch.skipped)
         start, failed, noted, size = time.monotonic(), 0, 0, 0
-        with Progress(len(batch.tasks), "pictures") as progress:
+        with _interruptible(), Progress(len(batch.tasks), "pictures") as progress:
             for record in batch.run():
                 failed += record.error is not None
                 noted += bool(record.notes)
@@ -174,6 +176,15 @@ def command(
         click.echo(_summary(told), err=True)
     if failed:
         raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("\nThe same command with --resume goes on from here.", err=True)
+        raise
 
 
 def _summary(told: dict[str, Any]) -> str:

@@ -8,7 +8,8 @@ Example:
     >>> from PIL import Image
     >>> stream = io.BytesIO()
     >>> Image.new("RGB", (64, 48)).save(stream, "PNG")
-    >>> packed = Compress(codec="graphics")(stream, "black.gnc")
+    >>> source = io.BytesIO(stream.getvalue())
+    >>> packed = Compress(codec="graphics")(source, "black.gnc")
     >>> len(packed.data), packed.about["codec"]
     (83, 'graphics')
 """

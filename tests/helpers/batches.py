@@ -20,6 +20,8 @@ def write_pictures(folder: Path, count: int, side: int = 32) -> list[str]:
     """So many different pictures, every third in a folder below; their names."""
     with Image.open(Path(__file__).parent.parent / "data" / "cat.jpg") as cat:
         cat.load()
+    if side > 256:  # a part of the photo, and larger than it
+        cat = cat.resize((2 * cat.width, 2 * cat.height))
     names = []
     for number in range(count):
         name = f"{'below/' if number % 3 == 2 else ''}{number:03}.png"
