@@ -10,8 +10,8 @@ Example:
     >>> Image.new("RGB", (64, 48)).save(stream, "PNG")
     >>> source = io.BytesIO(stream.getvalue())
     >>> packed = Compress(codec="graphics")(source, "black.gnc")
-    >>> len(packed.data), packed.about["codec"]
-    (83, 'graphics')
+    >>> len(packed.data) < 100, packed.about["codec"]
+    (True, 'graphics')
 """
 
 import dataclasses
