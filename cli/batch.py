@@ -51,8 +51,8 @@ class _Batch(click.Command):
 
 
 @click.command("batch", cls=_Batch)
-@click.argument("source", metavar="SRC")
-@click.argument("target", metavar="DST")
+@click.argument("source", type=console.PATH, metavar="SRC")
+@click.argument("target", type=console.PATH, metavar="DST")
 @click.option(
     "--op",
     "name",

@@ -45,7 +45,7 @@ def _size(image: Path | io.BytesIO) -> int:
 
 
 @click.command("compress")
-@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@click.argument("inputs", nargs=-1, required=True, type=console.PATH, metavar="IN...")
 @console.output_option
 @click.option(
     "--codec",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..codec.comparison.text import Table
 
 __all__ = [
+    "PATH",
     "Progress",
     "fail_on_error",
     "folder_options",
@@ -39,6 +40,8 @@ __all__ = [
     "warn_of_format",
 ]
 
+# What shells complete to names of files; what they are is checked when they are read.
+PATH = click.Path(readable=False, allow_dash=True)
 device_option = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -49,7 +52,7 @@ device_option = click.option(
 force_option = click.option("-f", "--force", is_flag=True, help="Overwrite existing files.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 model_option = click.option(
-    "--model", metavar="FILE", help="Use this model file instead of an installed one."
+    "--model", type=PATH, metavar="FILE", help="Use this model file instead of an installed one."
 )
 format_option = click.option(
     "--format",
@@ -62,6 +65,7 @@ format_option = click.option(
 output_option = click.option(
     "-o",
     "--output",
+    type=PATH,
     metavar="OUT|DIR",
     help="Output file or folder; - is stdout. A folder of inputs needs a folder.",
 )

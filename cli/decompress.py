@@ -31,7 +31,7 @@ def _four_numbers(
 
 
 @click.command("decompress")
-@click.argument("inputs", nargs=-1, required=True, metavar="FILE...")
+@click.argument("inputs", nargs=-1, required=True, type=console.PATH, metavar="FILE...")
 @console.output_option
 @click.option(
     "--region",

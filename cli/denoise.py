@@ -35,7 +35,7 @@ class _Sigma(click.ParamType):
 
 
 @click.command("denoise")
-@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@click.argument("inputs", nargs=-1, required=True, type=console.PATH, metavar="IN...")
 @console.output_option
 @click.option(
     "--sigma",

@@ -117,3 +117,34 @@ def test_training_says_what_is_missing(
 )
 def test_train_refuses_wrong_usage(run: Run, arguments: list[str]) -> None:
     run("train", "autoencoder", "--data", "d", *arguments, code=2)
+
+
+# ---- completion ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["gencodec", "de"], ["plain,decompress", "plain,denoise", "plain,desktop"]),
+        (["gencodec", "batch", "--op", "d"], ["plain,decompress", "plain,denoise"]),
+        (
+            ["gencodec", "compress", "--targ"],
+            [f"plain,--target-{n}" for n in ("size", "bpp", "psnr")],
+        ),
+        (["gencodec", "decompress", "pho"], ["file,pho"]),
+    ],
+)
+def test_shells_complete(words: list[str], completed: list[str]) -> None:
+    environment = {
+        "_GENCODEC_COMPLETE": "bash_complete",
+        "COMP_WORDS": "\n".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", "from gencodec.cli import main; main()"],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines() == completed
