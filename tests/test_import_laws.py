@@ -28,6 +28,7 @@ CODEC = {
         "schemes",
         "session",
     },
+    "batch": {"api", "image", "library", "progress", "session"},
     "comparison": {"api", "image", "metrics"},
     "container": set(),
     "denoiser": {"container", "image", "library", "session"},
