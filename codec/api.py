@@ -195,8 +195,8 @@ def compress(result: CompressResult) -> bytes:
         lossless: keep every bit, whatever the quality; flow and graphics can.
         device: "auto", "cpu" or "cuda".
         threads: of the CPU; None for all cores.
-        tune: "psnr" (None is the same) or "visual": the measure in which the picture is to be
-            good for its bytes; of the shipped codecs autoencoder alone has the choice.
+        tune: "visual" (None is the same) or "psnr": what the picture is to be good in for its
+            bytes, people's eyes or PSNR; of the shipped codecs autoencoder alone has the choice.
         strip: leave out ICC profile, EXIF and XMP.
         model: a model file to use instead of the shipped one.
         denoise: take the noise out first, as the function `denoise` does; it costs many bits.
