@@ -5,26 +5,31 @@ from pathlib import Path
 
 import pytest
 
-CARDS = ["docs/results.md", "pretrained/autoencoder.md"]
+CARDS = {
+    "docs/results.md": None,
+    "pretrained/autoencoder.md": None,
+    "pretrained/autoencoder-psnr.md": "psnr",
+}
 
 
 def table_rows(text: str) -> list[list[str]]:
     """Cells of all table rows that begin with a whole number: the quality."""
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
-    return [row for row in rows if len(row) == 4 and row[0].isdigit()]
+    return [row for row in rows if len(row) == 5 and row[0].isdigit()]
 
 
-@pytest.mark.parametrize("name", CARDS)
-def test_the_figures_are_those_of_the_results(root: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "tune"), CARDS.items())
+def test_the_figures_are_those_of_the_results(root: Path, name: str, tune: str | None) -> None:
     results = json.loads((root / "pretrained/results/autoencoder.json").read_text("utf-8"))
+    results = results if tune is None else results["tuned"][tune]
     points = {point["quality"]: point for point in results["points"]}
     rows = table_rows((root / name).read_text("utf-8"))
     assert len(rows) >= 5
-    for quality, bpp, psnr, similarity in rows:
+    for quality, *cells in rows:
         point = points[int(quality)]
-        assert float(bpp) == pytest.approx(point["bpp"], abs=6e-4)
-        assert float(psnr) == pytest.approx(point["psnr"], abs=6e-3)
-        assert float(similarity) == pytest.approx(point["ms_ssim"], abs=6e-4)
+        for cell, measure in zip(cells, ("bpp", "psnr", "ms_ssim", "ssimulacra2"), strict=True):
+            places = len(cell.partition(".")[2])
+            assert float(cell) == pytest.approx(point[measure], abs=0.51 * 10**-places)
     text = (root / name).read_text("utf-8")
     assert f"**{results['bd_rate']:.1f} %**" in text
 
@@ -98,8 +103,9 @@ def test_readmes_savings_are_those_of_the_results(root: Path) -> None:
     rows = {cells[0]: cells for cells in cells_of((root / "README.md").read_text("utf-8"))}
     for codec in ("autoencoder", "flow"):
         found = json.loads((root / f"pretrained/results/{codec}.json").read_text("utf-8"))
-        wanted = [f"{found[name]:.1f} %" for name in ("bd_rate", "bd_rate_ms_ssim")]
-        assert [cell.strip("*") for cell in rows[f"`{codec}`"][1:3]] == wanted
+        names = ("bd_rate_ssimulacra2", "bd_rate_ms_ssim", "bd_rate")
+        wanted = [f"{found[name]:.1f} %" for name in names]
+        assert [cell.strip("*") for cell in rows[f"`{codec}`"][1:4]] == wanted
 
 
 def test_savings_are_those_of_the_comparison(root: Path) -> None:
@@ -112,12 +118,12 @@ def test_savings_are_those_of_the_comparison(root: Path) -> None:
         for rate in found["rates"]
         if "autoencoder" in rate["label"]
     }
-    lines = {line.split("|")[1].strip(): line for line in text.splitlines() if line.count("|") == 4}
+    lines = {line.split("|")[1].strip(): line for line in text.splitlines() if line.count("|") == 5}
     for title, label in labels.items():
         (line,) = [
             line
             for name, line in lines.items()
             if name == title or name.startswith((f"{title} 4", f"{title},"))
         ]
-        for measure in ("psnr", "ms_ssim"):
+        for measure in ("psnr", "ms_ssim", "ssimulacra2"):
             assert f"{rates[label, measure]:+.1f} %" in line
