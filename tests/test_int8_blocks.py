@@ -17,7 +17,11 @@ from gencodec.training.autoencoder.int8_blocks import (
     InvertedResidual,
     calibrate,
 )
-from gencodec.training.autoencoder.int8_export import Int8Block, Int8Matrix, pixel_major
+from gencodec.training.autoencoder.int8_export import (
+    Int8Matrix,
+    InvertedResidualInference,
+    pixel_major,
+)
 from gencodec.training.autoencoder.scale_folding import _rescale
 from gencodec.training.onnx_writer import IR_VERSION, OPSET, Role, export_role
 
@@ -98,7 +102,7 @@ def test_the_exported_form_computes_the_same_and_gives_its_weights_back() -> Non
     activation_range = made.activation_ranges()[0].flatten().clone()
     made = in_units(made)
     rows = (x / activation_range[:, None, None]).permute(0, 2, 3, 1).contiguous()
-    form = Int8Block(made)
+    form = InvertedResidualInference(made)
     graph = export_role(Role("block", form, {"x": rows}, ("y",), axes))
     step = np.abs(want).max() / 100
     for level in ("ORT_ENABLE_ALL", "ORT_DISABLE_ALL"):
