@@ -4,21 +4,24 @@ import io
 import json
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from .files import VERBOSITY, Job
+from ..codec.errors import sentence
+from .files import VERBOSITY, Job, verbosity
+from .progress import Progress
 
 if TYPE_CHECKING:
     from ..codec.comparison.text import Table
 
 __all__ = [
+    "PATH",
     "Progress",
     "fail_on_error",
+    "folder_options",
     "format_option",
     "json_option",
     "model_option",
@@ -34,12 +37,11 @@ __all__ = [
     "show_warning",
     "skip_option",
     "warn",
+    "warn_of_format",
 ]
 
-# A bar is shown from this many seconds on: shorter work is over before anyone reads it.
-LONG_WORK = 1.0
-PLAIN_LINES = 5.0  # seconds between lines where there is no bar
-
+# What shells complete to names of files; what they are is checked when they are read.
+PATH = click.Path(readable=False, allow_dash=True)
 device_option = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -50,7 +52,7 @@ device_option = click.option(
 force_option = click.option("-f", "--force", is_flag=True, help="Overwrite existing files.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 model_option = click.option(
-    "--model", metavar="FILE", help="Use this model file instead of an installed one."
+    "--model", type=PATH, metavar="FILE", help="Use this model file instead of an installed one."
 )
 format_option = click.option(
     "--format",
@@ -63,8 +65,23 @@ format_option = click.option(
 output_option = click.option(
     "-o",
     "--output",
+    type=PATH,
     metavar="OUT|DIR",
     help="Output file or folder; - is stdout. A folder of inputs needs a folder.",
+)
+times_option = click.option(
+    "--preserve-times/--no-preserve-times",
+    default=None,
+    help="Give outputs the times of their inputs; by default those of inputs in folders.",
+)
+include_option = click.option(
+    "--include",
+    multiple=True,
+    metavar="PATTERN",
+    help="Of folders, take files that match alone: '*.jpg', 'holiday/*'; may be repeated.",
+)
+exclude_option = click.option(
+    "--exclude", multiple=True, metavar="PATTERN", help="Of folders, leave files that match."
 )
 skip_option = click.option(
     "--skip-existing", is_flag=True, help="Leave out inputs whose output is there already."
@@ -99,19 +116,17 @@ verbose_option = click.option(
 )
 
 
-def _verbosity() -> int:
-    context = click.get_current_context(silent=True)
-    return 0 if context is None else context.meta.get(VERBOSITY, 0)
-
-
-def _is_quiet() -> bool:
-    return _verbosity() < 0
-
-
 def run_options(command: Callable[..., None]) -> Callable[..., None]:
     """What every command takes that runs networks and writes files."""
     shared = (json_option, force_option, model_option, threads_option, device_option)
     for option in (verbose_option, quiet_option, *shared):
+        command = option(command)
+    return command
+
+
+def folder_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What every command takes that turns the files of folders into others."""
+    for option in (times_option, exclude_option, include_option):
         command = option(command)
     return command
 
@@ -134,8 +149,14 @@ def prepare_streams() -> None:
 
 def warn(text: str) -> None:
     """Prints one line that begins with ``Warning:`` on stderr."""
-    if not _is_quiet():
+    if verbosity() >= 0:
         click.echo(f"Warning: {_one_line(text)}", err=True)
+
+
+def warn_of_format(job: Job, notes: Sequence[str]) -> None:
+    """Says what the format of an output does not hold."""
+    for note in notes:
+        warn(f"{'standard output' if job.target is None else job.target_name}: {note}")
 
 
 def show_warning(
@@ -254,86 +275,12 @@ def _run(
                 click.echo(f"Error: {text}", err=True)
                 result = {"input": job.name, "error": text}
             line = result.pop("line", None)
-            if line and (_verbosity() > 0 or (progress.on_terminal and not progress.shown)):
+            if line and (verbosity() > 0 or (progress.on_terminal and not progress.shown)):
                 click.echo(line, err=True)
             results.append(result)
             progress.advance()
     return failed
 
 
-def sentence(error: Exception, name: str | None = None) -> str | None:
-    """The one line to show for an error, or None for one that is a bug of ours."""
-    from ..codec.errors import GencodecError
-
-    if isinstance(error, GencodecError):
-        text = str(error)
-    elif isinstance(error, BrokenPipeError):
-        return None  # click ends quietly when whoever reads our output has gone
-    elif isinstance(error, OSError):
-        text = error.strerror or str(error)
-        if error.filename:
-            text = f"{error.filename}: {text}"
-    elif isinstance(error, MemoryError):
-        text = "there is not enough memory for this picture."
-    else:
-        return None
-    if name is not None and name not in text:
-        text = f"{name}: {text}"
-    return _one_line(text)
-
-
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-class Progress:
-    """How far long work is, on stderr, only where that is a terminal and the work proves long.
-
-    A bar with the time left; on a terminal that cannot go back in a line (``TERM=dumb``, or none)
-    a line every few seconds.
-    """
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.on_terminal = sys.stderr is not None and sys.stderr.isatty() and not _is_quiet()
-        self.plain = os.environ.get("TERM", "") in ("", "dumb") and os.name != "nt"
-        self.done = 0
-        self.start = self.told = time.monotonic()
-        self._bar: Any = None
-
-    @property
-    def shown(self) -> bool:
-        return self._bar is not None
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._bar is not None:
-            self._bar.render_finish()
-
-    def clear(self) -> None:
-        """Wipes the bar's line so that a message can stand there; the next step draws it again."""
-        if self._bar is not None:
-            click.echo("\r\033[K", nl=False, err=True)
-
-    def share(self, done: float) -> None:
-        """Goes to a share of the whole, from 0 to 1; never back."""
-        if (more := int(done * self.total) - self.done) > 0:
-            self.advance(more)
-
-    def advance(self, steps: int = 1) -> None:
-        self.done += steps
-        now = time.monotonic()
-        if not self.on_terminal or now - self.start < LONG_WORK:
-            return
-        if self.plain:
-            if self.done < self.total and now - self.told > PLAIN_LINES:
-                self.told = now
-                left = (now - self.start) * (self.total - self.done) / max(self.done, 1)
-                click.echo(f"{self.done} of {self.total}, about {left:.0f} s left", err=True)
-        elif self._bar is not None:
-            self._bar.update(steps)
-        elif self.done < self.total:
-            self._bar = click.progressbar(length=self.total, show_pos=True, file=sys.stderr)
-            self._bar.update(self.done)
