@@ -194,11 +194,15 @@ def test_training_starts_from_shipped_models(
     with torch.no_grad():
         wanted = plain.g_s(y, level_weights_at(t, 8))
         gap = torch.nn.functional.pixel_unshuffle(model.g_s(y, level_weights_at(t, 8)) - wanted, 4)
+        x = torch.rand(2, 3, 64, 64) - 0.5
+        latent = plain.g_a(x, level_weights_at(t, 8))
+        latent_gap = model.g_a(x, level_weights_at(t, 8)) - latent
     gap -= gap.mean((0, 2, 3), keepdim=True)  # the export centres the last layer's outputs
     assert gap.square().mean() < 1e-3 * wanted.square().mean()
+    assert latent_gap.square().mean() < 1e-3 * latent.square().mean()
     for name, parameter in model.named_parameters():
         wanted = tensors.get(name)
-        if wanted is None or name.partition(".")[0] in INFERENCE_ROLES:
+        if wanted is None or name.partition(".")[0] in {*INFERENCE_ROLES, "g_a"}:
             continue  # those are compared by what they compute
         if name.startswith(("h_i.", "c_i.")):
             layer = model.get_submodule(name.rpartition(".")[0])
