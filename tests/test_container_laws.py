@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gencodec.codec import container
-from gencodec.codec.container import CHUNKS, SEGMENT, Chunk, ChunkType, Header
+from gencodec.codec.container import SEGMENT, Chunk, ChunkType, Header
 from gencodec.codec.container.varint import read_varint, write_varint
 from gencodec.codec.errors import FormatError
 from helpers.hand_made_gnc import DATA
@@ -135,7 +135,7 @@ def test_varints(value: int, rest: bytes) -> None:
 
 def test_the_examples_reach_both_ends() -> None:
     """Some made-up files can be read and some cannot, or the laws above would say nothing."""
-    assert container.read(edited(DATA, []))
+    assert edited(DATA, []) == DATA
     outcomes = set()
 
     @few
@@ -150,4 +150,3 @@ def test_the_examples_reach_both_ends() -> None:
 
     look()
     assert outcomes == {"refused", "read"}
-    assert set(CHUNKS) >= {*ChunkType}

@@ -70,6 +70,8 @@ TRAINING_MAY_USE = {
 KNOWS_FAMILIES = {"evaluations", "families"}
 # A heavy library is imported by one file alone.
 SOLE_USERS = {
+    "fsspec": {"codec/batch/storage.py"},
+    "ray": {"codec/batch/ray_engine.py"},
     "constriction": {"codec/entropy/backend.py"},
     "onnxruntime": {"codec/session.py"},
     "matplotlib": {"codec/comparison/plot.py"},

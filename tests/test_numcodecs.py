@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import gencodec
-from gencodec.codec.plugins.numcodecs import Gencodec
+from gencodec.codec.plugins.numcodecs import Gencodec, Settings
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_what_is_no_picture_is_refused(chunk: object) -> None:
     ],
 )
 def test_its_config_says_what_the_data_depend_on(
-    settings: dict[str, Any], config: dict[str, Any]
+    settings: dict[str, Any], config: Settings
 ) -> None:
     codec = Gencodec(**settings)
     assert codec.get_config() == {"id": "gencodec", **config}

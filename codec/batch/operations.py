@@ -28,7 +28,7 @@ from ..errors import InputError
 from ..image import save
 from .plan import PICTURE_SUFFIXES
 
-__all__ = ["Compress", "Decompress", "Denoise", "Operation", "Result", "settings_of"]
+__all__ = ["OPERATIONS", "Compress", "Decompress", "Denoise", "Operation", "Result", "settings_of"]
 
 Source = Path | io.BytesIO
 WHERE = ("device", "threads")  # options that say where the work is done, not what is made
@@ -152,6 +152,7 @@ class Denoise(_Options):
 
 
 Operation = Compress | Decompress | Denoise
+OPERATIONS = {kind.__name__: kind for kind in (Compress, Decompress, Denoise)}
 
 
 def _encoded(

@@ -4,7 +4,6 @@ Each actor loads its model once. What they give back, errors included, are the c
 set; the manifest is written here, so that it is the truth on this engine too.
 """
 
-import importlib
 import os
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -58,11 +57,13 @@ def run(
 
 def _imported() -> tuple[Any, Any]:
     try:
-        return importlib.import_module("ray"), importlib.import_module("ray.data")
+        import ray
+        import ray.data
     except ImportError as error:
         raise InputError(
             f"--engine ray needs {error.name}: install gencodec with its extra 'ray'."
         ) from error
+    return ray, ray.data
 
 
 def _connect(ray: Any, address: str | None, jobs: int | None) -> None:

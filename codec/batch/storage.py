@@ -5,7 +5,6 @@ all: locally through a temporary file beside it, elsewhere by one `pipe_file`, w
 that fsspec speaks to (S3, Google Cloud, Azure, memory) do as a single put.
 """
 
-import importlib
 import io
 import os
 import re
@@ -138,7 +137,8 @@ class RemoteFolder:
     def __init__(self, url: str) -> None:
         kind = url.partition("://")[0]
         try:
-            fsspec = importlib.import_module("fsspec")
+            import fsspec
+
             self._files, root = fsspec.url_to_fs(url)
         except (ImportError, ValueError) as error:
             raise InputError(

@@ -1,5 +1,7 @@
 """Takes one picture from its folder to the other, whatever happens, and says what became of it."""
 
+import dataclasses
+import json
 import time
 import warnings
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from pathlib import Path
 
 from ..errors import OutputError, sentence
 from .manifest import Record
-from .operations import Operation, Result, settings_of
+from .operations import OPERATIONS, Operation, Result, settings_of
 from .plan import Task
 from .storage import Folder, open_folder
 
@@ -50,6 +52,27 @@ class Worker:
     def __getstate__(self) -> dict[str, object]:
         fields = self.__dataclass_fields__
         return {name: value for name, value in self.__dict__.items() if name in fields}
+
+    def to_json(self) -> str:
+        """A text that `from_json` reads in another process."""
+        fields = self.__getstate__() | {
+            "operation": dataclasses.asdict(self.operation),
+            "kind": type(self.operation).__name__,
+            "module": type(self).__module__,
+            "name": type(self).__qualname__,
+        }
+        return json.dumps(fields)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Worker":
+        """The worker that `to_json` wrote."""
+        fields = json.loads(text)
+        del fields["module"], fields["name"]
+        options = fields.pop("operation")
+        if options.get("region") is not None:
+            options["region"] = tuple(options["region"])
+        operation = OPERATIONS[fields.pop("kind")](**options)
+        return cls(operation, **fields)
 
     def failed(self, task: Task, error: str, seconds: float = 0.0) -> Record:
         """The record of a task that came to nothing."""

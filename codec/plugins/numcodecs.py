@@ -16,7 +16,7 @@ Example:
     True
 """
 
-from typing import ClassVar, Self, TypedDict
+from typing import Self, TypedDict
 
 import numpy as np
 from numcodecs.abc import Codec as NumcodecsCodec
@@ -58,7 +58,7 @@ class Gencodec:
         InputError, DeviceError: a wrong setting, or settings that exclude each other.
     """
 
-    codec_id: ClassVar[str] = "gencodec"
+    codec_id: str = "gencodec"
 
     def __init__(
         self,

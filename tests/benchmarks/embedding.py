@@ -3,17 +3,20 @@
     python tests/benchmarks/embedding.py [--codec NAME] [--commands 10] [--pictures 2000]
 
 First the sample photo is compressed by commands of the shell, one after the other, and then by
-`Codec.encode` in a loop, both on the same number of threads: seconds a picture and the ratio.
+`Codec.encode` in a loop, both on the same number of threads: seconds a picture and their ratio, by
+the clock and, which other programs on the machine change less, of the processor.
 Then so many pictures of five small sizes go through this process, both ways; its resident memory
 is noted after 50 and then at every tenth of the way. Linux alone tells it as it is now.
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,23 +36,31 @@ def megabytes() -> float:
     return pages * 4096 / 2**20
 
 
+def processor_seconds() -> float:
+    """That this process and the commands that it ran have taken so far."""
+    return sum(os.times()[:4])
+
+
 def compare(codec: gencodec.Codec, commands: int) -> None:
     settings = ["--threads", str(codec.threads), *(["--codec", codec.codec] if codec.codec else [])]
+
+    def timed(work: Callable[[], object], count: int) -> tuple[float, float]:
+        """Seconds of a run: the median, and of the processor the mean."""
+        seconds, before = [], processor_seconds()
+        for _ in range(count):
+            start = time.perf_counter()
+            work()
+            seconds.append(time.perf_counter() - start)
+        return statistics.median(seconds), (processor_seconds() - before) / count
+
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "cat.gnc"
-        shell = []
-        for _ in range(commands):
-            start = time.perf_counter()
-            subprocess.run([*COMMAND, str(CAT), "-o", str(target), "-f", *settings], check=True)
-            shell.append(time.perf_counter() - start)
+        command = [*COMMAND, str(CAT), "-o", str(target), "-f", *settings]
+        shell = timed(lambda: subprocess.run(command, check=True), commands)
         assert codec.encode(CAT) == target.read_bytes()  # and is warm now
-    loop = []
-    for _ in range(3 * commands):
-        start = time.perf_counter()
-        codec.encode(CAT)
-        loop.append(time.perf_counter() - start)
-    one, other = statistics.median(shell), statistics.median(loop)
-    print(f"a command a picture {one:.3f} s, Codec.encode {other:.3f} s: {one / other:.1f} times")
+    loop = timed(lambda: codec.encode(CAT), 3 * commands)
+    for what, one, other in zip(("", " of the processor"), shell, loop, strict=True):
+        print(f"seconds{what}: a command {one:.3f}, encode {other:.3f}, {one / other:.1f} times")
 
 
 def measure(codec: gencodec.Codec, pictures: int) -> None:
