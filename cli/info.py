@@ -61,6 +61,7 @@ def _about(job: Job, as_json: bool) -> dict[str, object]:
         ("decoder file", f"{info.decoder}: {place}"),
         ("segments", f"{info.segments:,}"),
         ("size", f"{info.bytes:,} bytes, {info.bpp:.3f} bits per pixel"),
+        ("memory", f"about {info.memory / 2**20:,.0f} MiB to decompress" if info.memory else "?"),
         ("alpha", "yes, exact" if info.alpha else "no"),
         ("metadata", metadata or "none"),
     ]

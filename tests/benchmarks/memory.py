@@ -1,6 +1,7 @@
 """Peak memory and time of a large picture, both ways, each in a process of its own.
 
     python tests/benchmarks/memory.py [--width 12000] [--height 8400] [--threads 2] [--model FILE]
+                                     [--codec NAME]
 
 The picture is made of a photograph that is laid out again and again, each time a little brighter
 or darker, and is read from and written to plain PPM files, through the command line.
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("--height", type=int, default=8400)
     parser.add_argument("--threads", default="2")
     parser.add_argument("--model")
+    parser.add_argument("--codec", default="autoencoder")
     options = parser.parse_args()
     extra = ["--threads", options.threads, "--device", "cpu"]
     extra += ["--model", options.model] if options.model else []
@@ -48,7 +50,7 @@ def main() -> None:
         megapixels = options.width * options.height / 1e6
         most = 0
         for command in (
-            ["compress", str(picture), "-o", str(packed)],
+            ["compress", str(picture), "-o", str(packed), "--codec", options.codec],
             ["decompress", str(packed), "-o", str(back)],
             ["decompress", str(packed), "-o", str(back), "-f", "--region", "100,100,512,512"],
         ):
