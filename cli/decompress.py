@@ -6,7 +6,7 @@ import click
 
 from . import console
 from .files import PICTURE_SUFFIXES, Job, plan
-from .pictures import encode, format_of
+from .pictures import background_option, encode, format_of
 from .streams import read, write
 
 __all__ = ["command"]
@@ -37,6 +37,7 @@ def _four_numbers(
     "which 'gencodec info' tells; EXIF orientation is applied after it, if at all.",
 )
 @console.format_option
+@background_option
 @console.skip_option
 @console.run_options
 def command(
@@ -44,6 +45,7 @@ def command(
     output: str | None,
     region: tuple[int, int, int, int] | None,
     suffix: str,
+    background: tuple[int, int, int] | None,
     skip_existing: bool,
     device: str,
     threads: int | None,
@@ -75,7 +77,7 @@ def command(
         # Of a single picture the parts are shown; several are counted by run_jobs.
         with console.Progress(100 if len(jobs) == 1 else 0) as bar, listening(bar.share):
             image = decompress(packed, region=region, device=device, threads=threads, model=model)
-        data = encode(image, formats[job], job.target_name, threads)
+        data = encode(image, formats[job], job.target_name, threads, background)
         write(job, data, force)
         return {
             "input": job.name,

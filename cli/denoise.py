@@ -8,7 +8,7 @@ import click
 
 from . import console
 from .files import PICTURE_SUFFIXES, Job, plan
-from .pictures import encode, format_of
+from .pictures import background_option, encode, format_of
 from .streams import read, write
 
 __all__ = ["command"]
@@ -51,6 +51,7 @@ class _Sigma(click.ParamType):
     help="How much of the noise is taken out; less than 1 keeps some grain.",
 )
 @console.format_option
+@background_option
 @console.skip_option
 @console.run_options
 def command(
@@ -59,6 +60,7 @@ def command(
     sigma: float | None,
     strength: float,
     suffix: str,
+    background: tuple[int, int, int] | None,
     skip_existing: bool,
     device: str,
     threads: int | None,
@@ -105,7 +107,7 @@ def command(
             )
         picture = result.image
         assert isinstance(picture, Image.Image)  # a file was given, not an array
-        data = encode(picture, formats[job], job.target_name, threads)
+        data = encode(picture, formats[job], job.target_name, threads, background)
         write(job, data, force)
         for note in result.notes:
             console.warn(f"{job.name}: {note}")

@@ -63,6 +63,7 @@ def _about(job: Job, as_json: bool) -> dict[str, object]:
         ("size", f"{info.bytes:,} bytes, {info.bpp:.3f} bits per pixel"),
         ("alpha", "yes, exact" if info.alpha else "no"),
         ("metadata", metadata or "none"),
+        *([("resolution", f"{info.dpi[0]:g} x {info.dpi[1]:g} dots an inch")] if info.dpi else []),
     ]
     console.print_table(rows)
     return {}

@@ -1,7 +1,7 @@
 """Which format an output has, and its bytes; see `codec/image/save.py`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,7 +10,7 @@ from . import console
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["encode", "format_of"]
+__all__ = ["background_option", "encode", "format_of"]
 
 
 def format_of(target: Path | None) -> str:
@@ -27,7 +27,38 @@ def format_of(target: Path | None) -> str:
     return name
 
 
-def encode(image: "Image", name: str, target: str, threads: int | None = None) -> bytes:
+class _Colour(click.ParamType):
+    """A colour as CSS writes it: white, #ff8800, rgb(255,136,0)."""
+
+    name = "colour"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int, int]:
+        if isinstance(value, tuple):
+            return value
+        from PIL import ImageColor
+
+        try:
+            found = ImageColor.getrgb(value)
+        except ValueError:
+            self.fail(f"{value!r} is no colour, such as white or '#ff8800'.", param, ctx)
+        return found[:3]
+
+
+background_option = click.option(
+    "--background",
+    type=_Colour(),
+    metavar="COLOUR",
+    help="Put transparent pictures onto this colour (white, '#ff8800'): for formats without alpha.",
+)
+
+
+def encode(
+    image: "Image",
+    name: str,
+    target: str,
+    threads: int | None = None,
+    background: tuple[int, int, int] | None = None,
+) -> bytes:
     """The picture as bytes of the format `name`; what that does not hold is said on stderr.
 
     Raises:
@@ -35,7 +66,7 @@ def encode(image: "Image", name: str, target: str, threads: int | None = None) -
     """
     from ..codec.image import save
 
-    encoded = save.encode(image, name, target, threads=threads)
+    encoded = save.encode(image, name, target, threads=threads, background=background)
     for note in encoded.notes:
         console.warn(f"{'standard output' if target == '-' else target}: {note}")
     return encoded.data

@@ -8,6 +8,7 @@ from . import container, library
 from .container import ChunkType
 from .errors import ModelError
 from .image.open import Data, read_bytes
+from .image.resolution import Dpi, of_exif, unpack
 from .schemes.base import AUTO, SCHEMES, by_name
 
 __all__ = ["CODECS", "Info", "ModelInfo", "info", "installed", "models", "quality_steps"]
@@ -21,7 +22,8 @@ class Info:
     """What a file says about itself.
 
     ``known`` tells whether its decoder is at hand; ``decoder_file`` is None where it is not, and
-    where the codec needs none. ``suits``: which pictures the codec is for.
+    where the codec needs none. ``suits``: which pictures the codec is for. ``dpi``: dots an inch,
+    across and down, where they are stated.
     """
 
     codec: str
@@ -43,6 +45,7 @@ class Info:
     xmp: int
     decoder_file: str | None
     suits: str = ""
+    dpi: Dpi | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ def info(data: Data) -> Info:
         xmp=len(metadata.get(ChunkType.XMP, b"")),
         decoder_file=found,
         suits=scheme.suits if scheme else "",
+        dpi=unpack(metadata.get(container.RESOLUTION)) or of_exif(metadata.get(ChunkType.EXIF)),
     )
 
 
