@@ -30,9 +30,12 @@ __all__ = [
     "print_titled",
     "run_jobs",
     "run_options",
+    "say",
     "sentence",
     "show_warning",
     "skip_option",
+    "talk_options",
+    "tell",
     "warn",
 ]
 
@@ -108,12 +111,17 @@ def _is_quiet() -> bool:
     return _verbosity() < 0
 
 
+def talk_options(command: Callable[..., None]) -> Callable[..., None]:
+    """``--quiet`` and ``-v``, which `Progress`, `warn`, `say` and `run_jobs` obey."""
+    return verbose_option(quiet_option(command))
+
+
 def run_options(command: Callable[..., None]) -> Callable[..., None]:
     """What every command takes that runs networks and writes files."""
     shared = (json_option, force_option, model_option, threads_option, device_option)
-    for option in (verbose_option, quiet_option, *shared):
+    for option in shared:
         command = option(command)
-    return command
+    return talk_options(command)
 
 
 def prepare_streams() -> None:
@@ -136,6 +144,18 @@ def warn(text: str) -> None:
     """Prints one line that begins with ``Warning:`` on stderr."""
     if not _is_quiet():
         click.echo(f"Warning: {_one_line(text)}", err=True)
+
+
+def say(text: str) -> None:
+    """Prints a line on stdout, unless ``--quiet`` was given."""
+    if not _is_quiet():
+        click.echo(text)
+
+
+def tell(text: str) -> None:
+    """Prints a line on stderr where ``-v`` was given."""
+    if _verbosity() > 0:
+        click.echo(text, err=True)
 
 
 def show_warning(
@@ -291,10 +311,15 @@ class Progress:
 
     A bar with the time left; on a terminal that cannot go back in a line (``TERM=dumb``, or none)
     a line every few seconds.
+
+    Arguments:
+        total: how many steps there are.
+        counted: whether a person counts them; else the share is shown.
     """
 
-    def __init__(self, total: int) -> None:
-        self.total = total
+    def __init__(self, total: int, counted: bool = True) -> None:
+        self.total, self.counted = total, counted
+        self.detail = ""
         self.on_terminal = sys.stderr is not None and sys.stderr.isatty() and not _is_quiet()
         self.plain = os.environ.get("TERM", "") in ("", "dumb") and os.name != "nt"
         self.done = 0
@@ -317,8 +342,13 @@ class Progress:
         if self._bar is not None:
             click.echo("\r\033[K", nl=False, err=True)
 
-    def share(self, done: float) -> None:
-        """Goes to a share of the whole, from 0 to 1; never back."""
+    def share(self, done: float, detail: str = "") -> None:
+        """Goes to a share of the whole, from 0 to 1; never back.
+
+        Arguments:
+            detail: what else is shown beside it.
+        """
+        self.detail = detail
         if (more := int(done * self.total) - self.done) > 0:
             self.advance(more)
 
@@ -331,9 +361,22 @@ class Progress:
             if self.done < self.total and now - self.told > PLAIN_LINES:
                 self.told = now
                 left = (now - self.start) * (self.total - self.done) / max(self.done, 1)
-                click.echo(f"{self.done} of {self.total}, about {left:.0f} s left", err=True)
+                part = f"{self.done} of {self.total}"
+                if not self.counted:
+                    part = f"{100 * self.done / self.total:.0f} %"
+                parts = (self.detail, part, f"about {_duration(left)} left")
+                click.echo(", ".join(filter(None, parts)), err=True)
         elif self._bar is not None:
-            self._bar.update(steps)
+            self._bar.update(steps, self.detail)
         elif self.done < self.total:
-            self._bar = click.progressbar(length=self.total, show_pos=True, file=sys.stderr)
-            self._bar.update(self.done)
+            self._bar = click.progressbar(
+                length=self.total,
+                show_pos=self.counted,
+                item_show_func=lambda detail: detail,
+                file=sys.stderr,
+            )
+            self._bar.update(self.done, self.detail)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 180 else f"{seconds / 60:.0f} min"

@@ -51,6 +51,8 @@ def test_a_terminal_that_cannot_go_back_gets_lines(term: str, lines: bool, tmp_p
         "console.LONG_WORK = console.PLAIN_LINES = 0.01\n"
         "with console.Progress(4) as bar:\n"
         "    for done in range(1, 5): time.sleep(0.05); bar.share(done / 4)\n"
+        "with console.Progress(1000, counted=False) as bar:\n"
+        "    for step in (1, 2): time.sleep(0.05); bar.share(step / 4, f'step {step}')\n"
     )
     ours, theirs = pty.openpty()
     environment = os.environ | {"TERM": term}
@@ -61,3 +63,6 @@ def test_a_terminal_that_cannot_go_back_gets_lines(term: str, lines: bool, tmp_p
     os.close(ours)
     os.close(theirs)
     assert ("1 of 4, about 0 s left\r\n" in text) == lines
+    assert ("step 1, 25 %, about 0 s left\r\n" in text) == lines
+    assert "step 2" in text
+    assert text.count("\r\n") == (5 if lines else 2)
