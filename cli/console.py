@@ -5,12 +5,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from .failures import fail_on_error, needs_training, one_line, sentence
 from .files import VERBOSITY, Job
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def prepare_streams() -> None:
 def warn(text: str) -> None:
     """Prints one line that begins with ``Warning:`` on stderr."""
     if not _is_quiet():
-        click.echo(f"Warning: {_one_line(text)}", err=True)
+        click.echo(f"Warning: {one_line(text)}", err=True)
 
 
 def say(text: str) -> None:
@@ -195,36 +195,6 @@ def print_titled(table: "Table") -> None:
         ]
     )
     click.echo(f"  {table.foot}\n" if table.foot else "")
-
-
-@contextmanager
-def fail_on_error(name: str | None = None) -> Iterator[None]:
-    """Turns an error of ours, or of the system, into one sentence on stderr and exit code 1.
-
-    Arguments:
-        name: the file at work; put before a sentence that does not name it.
-    """
-    try:
-        yield
-    except Exception as error:
-        if (text := sentence(error, name)) is None:
-            raise
-        raise click.ClickException(text) from error
-
-
-@contextmanager
-def needs_training(command: str) -> Iterator[None]:
-    """Says what to install where torch or compressai is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == __name__.partition(".")[0]:
-            raise  # a part of gencodec itself is missing: that is a bug
-        raise click.ClickException(
-            f"gencodec {command} needs {error.name}, which is not installed: install gencodec "
-            "with its extra 'train' (compressai can be had for Python 3.11 and 3.12 on Linux "
-            "x86-64 and on macOS only)."
-        ) from error
 
 
 def run_jobs(
@@ -279,31 +249,6 @@ def _run(
             results.append(result)
             progress.advance()
     return failed
-
-
-def sentence(error: Exception, name: str | None = None) -> str | None:
-    """The one line to show for an error, or None for one that is a bug of ours."""
-    from ..codec.errors import GencodecError
-
-    if isinstance(error, GencodecError):
-        text = str(error)
-    elif isinstance(error, BrokenPipeError):
-        return None  # click ends quietly when whoever reads our output has gone
-    elif isinstance(error, OSError):
-        text = error.strerror or str(error)
-        if error.filename:
-            text = f"{error.filename}: {text}"
-    elif isinstance(error, MemoryError):
-        text = "there is not enough memory for this picture."
-    else:
-        return None
-    if name is not None and name not in text:
-        text = f"{name}: {text}"
-    return _one_line(text)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 class Progress:
@@ -372,10 +317,14 @@ class Progress:
             self._bar = click.progressbar(
                 length=self.total,
                 show_pos=self.counted,
-                item_show_func=lambda detail: detail,
+                item_show_func=_shown,
                 file=sys.stderr,
             )
             self._bar.update(self.done, self.detail)
+
+
+def _shown(detail: Any) -> str | None:
+    return detail
 
 
 def _duration(seconds: float) -> str:

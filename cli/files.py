@@ -88,8 +88,8 @@ def plan(
     Returns: at least one job, in the order of the inputs, folders sorted.
 
     Raises:
-        click.UsageError: two inputs for one output, a folder without ``-o DIR``, an output that
-            is also an input, ``-`` beside other inputs, binary data for a terminal.
+        click.UsageError: an empty name, two inputs for one output, a folder without ``-o DIR``, an
+            output that is also an input, ``-`` beside other inputs, binary data for a terminal.
     """
 
     def rename(path: Path) -> Path:
@@ -99,6 +99,8 @@ def plan(
         renamed = path.with_suffix(suffix)
         return renamed.with_stem(renamed.stem + tag) if tag else renamed
 
+    if output == "" or "" in inputs:
+        raise click.UsageError("A file's name is empty; is a variable of the script not set?")
     sources = [None if text == "-" else Path(text) for text in inputs]
     if output in STDOUT_NAMES:  # by its other names: a pipe has no place for a temporary file
         output = "-"
@@ -221,11 +223,11 @@ def _picked(folder: Path, picks: frozenset[str]) -> list[Path]:
         more = f" and {len(skipped) - 5:,} more" if len(skipped) > 5 else ""
         context = click.get_current_context(silent=True)
         if context is None or context.meta.get(VERBOSITY, 0) >= 0:
-            click.echo(
+            text = (
                 f"Warning: {click.format_filename(folder)}: skipped {names}{more} for their "
-                "suffixes; name a file to have it tried.",
-                err=True,
+                "suffixes; name a file to have it tried."
             )
+            click.echo(" ".join(text.split()), err=True)  # whatever the names hold, one line
     return found
 
 

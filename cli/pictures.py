@@ -14,10 +14,12 @@ __all__ = ["background_option", "encode", "format_of"]
 
 
 def format_of(target: Path | None) -> str:
-    """Pillow's name of the format that a file's suffix asks for; PNG for stdout."""
+    """Pillow's name of the format that a file's suffix asks for; PNG for stdout and devices."""
     from ..codec.image.save import format_of_suffix
 
-    suffix = ".png" if target is None else target.suffix
+    if target is None or (not target.suffix and target.exists() and not target.is_file()):
+        return "PNG"  # for a device or a pipe too
+    suffix = target.suffix
     name = format_of_suffix(suffix)
     if name is None:
         raise click.UsageError(
@@ -41,7 +43,9 @@ class _Colour(click.ParamType):
             found = ImageColor.getrgb(value)
         except ValueError:
             self.fail(f"{value!r} is no colour, such as white or '#ff8800'.", param, ctx)
-        return found[:3]
+        if len(found) > 3:
+            self.fail(f"{value!r} is transparent itself.", param, ctx)
+        return found
 
 
 background_option = click.option(

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from . import console
+from .parameters import Number
 
 __all__ = ["command"]
 
@@ -32,7 +33,7 @@ def _settings(
     "--minutes",
     required=True,
     metavar="M",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     help="How long to train; the learning rate is annealed over exactly this time.",
 )
 @click.option(

@@ -162,6 +162,7 @@ def _denoise(
     runtime = Runtime(device, threads)
     network = library.default_single("denoiser", model)
     if isinstance(image, np.ndarray):
+        image = np.asarray(image)  # of a subclass the plain array
         _check_array(image)
         colour, alpha = (image, None) if image.ndim == 2 else (image[..., :3], image[..., 3:])
         done, level = clean(colour, network, runtime, sigma, strength, estimated, progress)

@@ -289,3 +289,9 @@ def test_compress_without_noise(
     wanted = gencodec.compress(denoised, quality=80, model=CODEC)
     assert noisy.with_suffix(".gnc").read_bytes() == wanted
     assert wanted != gencodec.compress(noisy, quality=80, model=CODEC)
+
+
+def test_a_subclass_of_arrays_is_its_array(clean: Pixels) -> None:
+    result = gencodec.denoise(np.ma.array(clean[:8, :8, 0]), sigma=10, model=MODEL)
+    assert type(result) is np.ndarray
+    assert result.shape == (8, 8)
