@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         verify,
     )
     from .codec.comparison.compare import compare
+    from .codec.embedding import Codec
     from .codec.errors import (
         DeviceError,
         FormatError,
@@ -38,11 +39,13 @@ if TYPE_CHECKING:
         ModelError,
         OutputError,
     )
+    from .codec.plugins.pillow import register
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CODECS",
+    "Codec",
     "DeviceError",
     "FormatError",
     "GencodecError",
@@ -57,6 +60,7 @@ __all__ = [
     "denoise",
     "info",
     "models",
+    "register",
     "sample",
     "verify",
 ]
@@ -71,6 +75,10 @@ def __getattr__(name: str) -> object:
         from .codec import errors as source
     elif name == "compare":
         from .codec.comparison import compare as source
+    elif name == "Codec":
+        from .codec import embedding as source
+    elif name == "register":
+        from .codec.plugins import pillow as source
     else:
         from .codec import api as source
     value = getattr(source, name)

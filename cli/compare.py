@@ -36,7 +36,12 @@ def _drawing(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 
 @click.command("compare")
 @click.argument("inputs", nargs=-1, required=True, metavar="IMG...")
-@click.option("--codecs", metavar="A,B", callback=_list, help="Ours; default: autoencoder.")
+@click.option(
+    "--codecs",
+    metavar="A,B",
+    callback=_list,
+    help="Ours; default: autoencoder, and auto, which is what compress would take.",
+)
 @click.option(
     "--against",
     metavar="A,B",
@@ -72,6 +77,7 @@ def command(
     from ..codec.comparison.compare import TABLE, Comparer
     from ..codec.comparison.plot import draw, require
     from ..codec.comparison.reference_codecs import REFERENCE_CODECS
+    from ..codec.comparison.text import legends
 
     jobs = gather(inputs)
     several = (PAGE_QUALITY,) if html else ()
@@ -98,7 +104,8 @@ def command(
             if plot_job and plot:
                 title = reports[0].name if len(reports) == 1 else f"{len(reports)} pictures"
                 kind = plot.lower().rpartition(".")[2]
-                write(plot_job, draw(comparison.curves, kind, title), force)
+                drawn = draw(comparison.curves, kind, title, legends(comparison))
+                write(plot_job, drawn, force)
             if page_job:
                 from ..codec.comparison.html import render
 

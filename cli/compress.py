@@ -3,7 +3,7 @@
 import io
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -13,7 +13,12 @@ from .files import PICTURE_SUFFIXES, Job, plan
 from .parameters import ByteCount, Number
 from .streams import read, write
 
-__all__ = ["command"]
+if TYPE_CHECKING:
+    from ..codec.batch.operations import Compress
+
+__all__ = ["command", "operation"]
+
+TARGETS = "target_size", "target_bpp", "target_psnr"
 
 
 def _known_codec(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -40,7 +45,7 @@ def _size(image: Path | io.BytesIO) -> int:
 
 
 @click.command("compress")
-@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@click.argument("inputs", nargs=-1, required=True, type=console.PATH, metavar="IN...")
 @console.output_option
 @click.option(
     "--codec",
@@ -85,61 +90,41 @@ def _size(image: Path | io.BytesIO) -> int:
 @click.option("--denoise", is_flag=True, help="Take the noise out first, which saves its bits.")
 @click.option("--strip", is_flag=True, help="Leave out ICC profile, EXIF and XMP.")
 @click.option("--keep-suffix", is_flag=True, help="Make photo.jpg.gnc of photo.jpg.")
+@console.folder_options
 @console.skip_option
 @console.run_options
 def command(
     inputs: tuple[str, ...],
     output: str | None,
-    codec: str | None,
-    quality: float,
-    target_size: int | None,
-    target_bpp: float | None,
-    target_psnr: float | None,
-    tune: str | None,
-    lossless: bool,
-    denoise: bool,
-    strip: bool,
-    keep_suffix: bool,
     skip_existing: bool,
-    device: str,
-    threads: int | None,
-    model: str | None,
+    preserve_times: bool | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
     force: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Compress pictures: photo.jpg becomes photo.gnc beside it.
 
     IN is a picture, a folder of pictures (which needs -o DIR, whose tree mirrors it), or - for
     standard input. A file that fails is reported, the others go on, and the exit code is 1.
     """
-    from ..codec.api import AUTO, compress_detailed
     from ..codec.progress import listening
 
-    given = click.get_current_context().get_parameter_source("quality")
-    targets = (target_size, target_bpp, target_psnr)
-    asked = [given is not ParameterSource.DEFAULT, *(target is not None for target in targets)]
-    if sum(asked) > 1:
-        raise click.UsageError("Give one of -q, --target-size, --target-bpp and --target-psnr.")
-    if lossless and any(asked):
-        raise click.UsageError("--lossless leaves no choice; leave out -q and the target.")
-    if lossless and codec not in (None, AUTO, "flow", "graphics"):
-        raise click.UsageError(f"--lossless goes with flow and graphics, not with {codec}.")
-    if lossless and denoise:
-        raise click.UsageError("--lossless keeps the noise; leave out --denoise.")
+    compress = operation(**options)
     _refuse_other_suffix(output)
     jobs = plan(
         inputs,
         output,
-        picks=PICTURE_SUFFIXES,
-        suffix=".gnc",
+        picks=compress.picks,
+        suffix=compress.suffix,
         output_suffixes=(".gnc",),
         force=force,
-        keep_suffix=keep_suffix,
+        keep_suffix=compress.keep_suffix,
         skip_existing=skip_existing,
+        patterns=(include, exclude),
     )
-
-    def searched(found: float) -> str:
-        return f", quality {found:g}" if any(asked[1:]) else ""
+    searched = any(options[name] is not None for name in TARGETS)
 
     def work(job: Job) -> dict[str, Any]:
         if job.source is not None and job.source.is_file():
@@ -148,40 +133,25 @@ def command(
             image = io.BytesIO(read(job))
         # Of a single picture the parts are shown; several are counted by run_jobs.
         with console.Progress(100 if len(jobs) == 1 else 0) as bar, listening(bar.share):
-            result = compress_detailed(
-                image,
-                codec=codec,
-                quality=quality,
-                lossless=lossless,
-                device=device,
-                threads=threads,
-                strip=strip,
-                model=model,
-                denoise=denoise,
-                target_size=target_size,
-                target_bpp=target_bpp,
-                target_psnr=target_psnr,
-                tune=tune,
-            )
+            result = compress(image, job.target_name)
         size = len(result.data)
         source_bytes = _size(image)
-        write(job, result.data, force)
+        write(job, result.data, force, preserve_times)
         for note in result.notes:
             console.warn(f"{job.name}: {note}")
         if size > source_bytes:
-            remedy = "leave out --lossless" if lossless else "lower -q"
+            remedy = "leave out --lossless" if compress.lossless else "lower -q"
             console.warn(
                 f"{job.target_name} ({size:,} bytes) is larger than {job.name} "
                 f"({source_bytes:,} bytes); keep the original, or {remedy}."
             )
+        about = result.about
+        quality = f", quality {about['quality']:g}" if searched else ""
+        why = f": {about['why']}" if about["why"] else ""
         return {
             "input": job.name,
             "output": job.target_name,
-            "codec": result.codec,
-            "why": result.why,
-            "quality": result.quality,
-            "lossless": result.lossless,
-            "stable": result.stable,
+            **about,
             "width": result.width,
             "height": result.height,
             "source_bytes": source_bytes,
@@ -189,8 +159,26 @@ def command(
             "bpp": result.bpp,
             "notes": list(result.notes),
             "line": f"{job.name} -> {job.target_name}: {size:,} bytes, "
-            f"{result.bpp:.3f} bits per pixel{searched(result.quality)}, {result.codec}"
-            + (f": {result.why}" if result.why else ""),
+            f"{result.bpp:.3f} bits per pixel{quality}, {about['codec']}{why}",
         }
 
     console.run_jobs(jobs, work, as_json)
+
+
+def operation(**options: Any) -> "Compress":
+    """The operation of this command's options; UsageError for those that do not go together."""
+    from ..codec.api import AUTO
+    from ..codec.batch.operations import Compress
+
+    given = click.get_current_context().get_parameter_source("quality")
+    asked = [given is not ParameterSource.DEFAULT, *(options[n] is not None for n in TARGETS)]
+    if sum(asked) > 1:
+        raise click.UsageError("Give one of -q, --target-size, --target-bpp and --target-psnr.")
+    if options["lossless"] and any(asked):
+        raise click.UsageError("--lossless leaves no choice; leave out -q and the target.")
+    codec = options["codec"]
+    if options["lossless"] and codec not in (None, AUTO, "flow", "graphics"):
+        raise click.UsageError(f"--lossless goes with flow and graphics, not with {codec}.")
+    if options["lossless"] and options["denoise"]:
+        raise click.UsageError("--lossless keeps the noise; leave out --denoise.")
+    return Compress(**options)

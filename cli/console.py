@@ -4,21 +4,24 @@ import io
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from .failures import fail_on_error, needs_training, one_line, sentence
-from .files import VERBOSITY, Job
+from ..codec.errors import sentence
+from .files import VERBOSITY, Job, verbosity
+from .progress import Progress
 
 if TYPE_CHECKING:
     from ..codec.comparison.text import Table
 
 __all__ = [
+    "PATH",
     "Progress",
     "fail_on_error",
+    "folder_options",
     "format_option",
     "json_option",
     "model_option",
@@ -37,12 +40,11 @@ __all__ = [
     "talk_options",
     "tell",
     "warn",
+    "warn_of_format",
 ]
 
-# A bar is shown from this many seconds on: shorter work is over before anyone reads it.
-LONG_WORK = 1.0
-PLAIN_LINES = 5.0  # seconds between lines where there is no bar
-
+# What shells complete to names of files; what they are is checked when they are read.
+PATH = click.Path(readable=False, allow_dash=True)
 device_option = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -53,7 +55,7 @@ device_option = click.option(
 force_option = click.option("-f", "--force", is_flag=True, help="Overwrite existing files.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 model_option = click.option(
-    "--model", metavar="FILE", help="Use this model file instead of an installed one."
+    "--model", type=PATH, metavar="FILE", help="Use this model file instead of an installed one."
 )
 format_option = click.option(
     "--format",
@@ -66,8 +68,23 @@ format_option = click.option(
 output_option = click.option(
     "-o",
     "--output",
+    type=PATH,
     metavar="OUT|DIR",
     help="Output file or folder; - is stdout. A folder of inputs needs a folder.",
+)
+times_option = click.option(
+    "--preserve-times/--no-preserve-times",
+    default=None,
+    help="Give outputs the times of their inputs; by default those of inputs in folders.",
+)
+include_option = click.option(
+    "--include",
+    multiple=True,
+    metavar="PATTERN",
+    help="Of folders, take files that match alone: '*.jpg', 'holiday/*'; may be repeated.",
+)
+exclude_option = click.option(
+    "--exclude", multiple=True, metavar="PATTERN", help="Of folders, leave files that match."
 )
 skip_option = click.option(
     "--skip-existing", is_flag=True, help="Leave out inputs whose output is there already."
@@ -102,15 +119,6 @@ verbose_option = click.option(
 )
 
 
-def _verbosity() -> int:
-    context = click.get_current_context(silent=True)
-    return 0 if context is None else context.meta.get(VERBOSITY, 0)
-
-
-def _is_quiet() -> bool:
-    return _verbosity() < 0
-
-
 def talk_options(command: Callable[..., None]) -> Callable[..., None]:
     """``--quiet`` and ``-v``, which `Progress`, `warn`, `say` and `run_jobs` obey."""
     return verbose_option(quiet_option(command))
@@ -122,6 +130,13 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in shared:
         command = option(command)
     return talk_options(command)
+
+
+def folder_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What every command takes that turns the files of folders into others."""
+    for option in (times_option, exclude_option, include_option):
+        command = option(command)
+    return command
 
 
 def prepare_streams() -> None:
@@ -142,20 +157,26 @@ def prepare_streams() -> None:
 
 def warn(text: str) -> None:
     """Prints one line that begins with ``Warning:`` on stderr."""
-    if not _is_quiet():
-        click.echo(f"Warning: {one_line(text)}", err=True)
+    if verbosity() >= 0:
+        click.echo(f"Warning: {_one_line(text)}", err=True)
 
 
 def say(text: str) -> None:
     """Prints a line on stdout, unless ``--quiet`` was given."""
-    if not _is_quiet():
+    if verbosity() >= 0:
         click.echo(text)
 
 
 def tell(text: str) -> None:
     """Prints a line on stderr where ``-v`` was given."""
-    if _verbosity() > 0:
+    if verbosity() > 0:
         click.echo(text, err=True)
+
+
+def warn_of_format(job: Job, notes: Sequence[str]) -> None:
+    """Says what the format of an output does not hold."""
+    for note in notes:
+        warn(f"{'standard output' if job.target is None else job.target_name}: {note}")
 
 
 def show_warning(
@@ -195,6 +216,36 @@ def print_titled(table: "Table") -> None:
         ]
     )
     click.echo(f"  {table.foot}\n" if table.foot else "")
+
+
+@contextmanager
+def fail_on_error(name: str | None = None) -> Iterator[None]:
+    """Turns an error of ours, or of the system, into one sentence on stderr and exit code 1.
+
+    Arguments:
+        name: the file at work; put before a sentence that does not name it.
+    """
+    try:
+        yield
+    except Exception as error:
+        if (text := sentence(error, name)) is None:
+            raise
+        raise click.ClickException(text) from error
+
+
+@contextmanager
+def needs_training(command: str) -> Iterator[None]:
+    """Says what to install where torch or compressai is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == __name__.partition(".")[0]:
+            raise  # a part of gencodec itself is missing: that is a bug
+        raise click.ClickException(
+            f"gencodec {command} needs {error.name}, which is not installed: install gencodec "
+            "with its extra 'train' (compressai can be had for Python 3.11 and 3.12 on Linux "
+            "x86-64 and on macOS only)."
+        ) from error
 
 
 def run_jobs(
@@ -244,88 +295,12 @@ def _run(
                 click.echo(f"Error: {text}", err=True)
                 result = {"input": job.name, "error": text}
             line = result.pop("line", None)
-            if line and (_verbosity() > 0 or (progress.on_terminal and not progress.shown)):
+            if line and (verbosity() > 0 or (progress.on_terminal and not progress.shown)):
                 click.echo(line, err=True)
             results.append(result)
             progress.advance()
     return failed
 
 
-class Progress:
-    """How far long work is, on stderr, only where that is a terminal and the work proves long.
-
-    A bar with the time left; on a terminal that cannot go back in a line (``TERM=dumb``, or none)
-    a line every few seconds.
-
-    Arguments:
-        total: how many steps there are.
-        counted: whether a person counts them; else the share is shown.
-    """
-
-    def __init__(self, total: int, counted: bool = True) -> None:
-        self.total, self.counted = total, counted
-        self.detail = ""
-        self.on_terminal = sys.stderr is not None and sys.stderr.isatty() and not _is_quiet()
-        self.plain = os.environ.get("TERM", "") in ("", "dumb") and os.name != "nt"
-        self.done = 0
-        self.start = self.told = time.monotonic()
-        self._bar: Any = None
-
-    @property
-    def shown(self) -> bool:
-        return self._bar is not None
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._bar is not None:
-            self._bar.render_finish()
-
-    def clear(self) -> None:
-        """Wipes the bar's line so that a message can stand there; the next step draws it again."""
-        if self._bar is not None:
-            click.echo("\r\033[K", nl=False, err=True)
-
-    def share(self, done: float, detail: str = "") -> None:
-        """Goes to a share of the whole, from 0 to 1; never back.
-
-        Arguments:
-            detail: what else is shown beside it.
-        """
-        self.detail = detail
-        if (more := int(done * self.total) - self.done) > 0:
-            self.advance(more)
-
-    def advance(self, steps: int = 1) -> None:
-        self.done += steps
-        now = time.monotonic()
-        if not self.on_terminal or now - self.start < LONG_WORK:
-            return
-        if self.plain:
-            if self.done < self.total and now - self.told > PLAIN_LINES:
-                self.told = now
-                left = (now - self.start) * (self.total - self.done) / max(self.done, 1)
-                part = f"{self.done} of {self.total}"
-                if not self.counted:
-                    part = f"{100 * self.done / self.total:.0f} %"
-                parts = (self.detail, part, f"about {_duration(left)} left")
-                click.echo(", ".join(filter(None, parts)), err=True)
-        elif self._bar is not None:
-            self._bar.update(steps, self.detail)
-        elif self.done < self.total:
-            self._bar = click.progressbar(
-                length=self.total,
-                show_pos=self.counted,
-                item_show_func=_shown,
-                file=sys.stderr,
-            )
-            self._bar.update(self.done, self.detail)
-
-
-def _shown(detail: Any) -> str | None:
-    return detail
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 180 else f"{seconds / 60:.0f} min"
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,15 +1,19 @@
 """``gencodec decompress``: ``.gnc`` files back to pictures in any format that Pillow writes."""
 
-from typing import Any
+import io
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import console
 from .files import PICTURE_SUFFIXES, Job, plan
-from .pictures import background_option, encode, format_of
+from .pictures import background_option, format_of
 from .streams import read, write
 
-__all__ = ["command"]
+if TYPE_CHECKING:
+    from ..codec.batch.operations import Decompress
+
+__all__ = ["command", "operation"]
 
 
 def _four_numbers(
@@ -27,7 +31,7 @@ def _four_numbers(
 
 
 @click.command("decompress")
-@click.argument("inputs", nargs=-1, required=True, metavar="FILE...")
+@click.argument("inputs", nargs=-1, required=True, type=console.PATH, metavar="FILE...")
 @console.output_option
 @click.option(
     "--region",
@@ -38,56 +42,64 @@ def _four_numbers(
 )
 @console.format_option
 @background_option
+@console.folder_options
 @console.skip_option
 @console.run_options
 def command(
     inputs: tuple[str, ...],
     output: str | None,
-    region: tuple[int, int, int, int] | None,
-    suffix: str,
-    background: tuple[int, int, int] | None,
     skip_existing: bool,
-    device: str,
-    threads: int | None,
-    model: str | None,
+    preserve_times: bool | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
     force: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Decompress .gnc files: photo.gnc becomes photo.png beside it.
 
     -o NAME.jpg chooses the format by its suffix. FILE may be a folder (which needs -o DIR, whose
     tree mirrors it) or - for standard input; standard output gets PNG.
     """
-    from ..codec.api import decompress
     from ..codec.progress import listening
 
+    decompress = operation(**options)
     jobs = plan(
         inputs,
         output,
-        picks=(".gnc",),
-        suffix=f".{suffix}",
+        picks=decompress.picks,
+        suffix=decompress.suffix,
         output_suffixes=PICTURE_SUFFIXES,
         force=force,
         skip_existing=skip_existing,
+        patterns=(include, exclude),
     )
-    formats = {job: format_of(job.target) for job in jobs if job.problem is None}
+    for job in jobs:
+        if job.problem is None:
+            format_of(job.target)  # which refuses others
 
     def work(job: Job) -> dict[str, Any]:
-        packed = read(job)
+        packed = io.BytesIO(read(job))
         # Of a single picture the parts are shown; several are counted by run_jobs.
         with console.Progress(100 if len(jobs) == 1 else 0) as bar, listening(bar.share):
-            image = decompress(packed, region=region, device=device, threads=threads, model=model)
-        data = encode(image, formats[job], job.target_name, threads, background)
-        write(job, data, force)
+            result = decompress(packed, job.target_name)
+        write(job, result.data, force, preserve_times)
+        console.warn_of_format(job, result.format_notes)
         return {
             "input": job.name,
             "output": job.target_name,
-            "format": formats[job],
-            "mode": image.mode,
-            "width": image.width,
-            "height": image.height,
-            "bytes": len(data),
-            "line": f"{job.name} -> {job.target_name}: {image.width} x {image.height}",
+            **result.about,
+            "width": result.width,
+            "height": result.height,
+            "bytes": len(result.data),
+            "line": f"{job.name} -> {job.target_name}: {result.width} x {result.height}",
         }
 
     console.run_jobs(jobs, work, as_json)
+
+
+def operation(**options: Any) -> "Decompress":
+    """The operation of this command's options."""
+    from ..codec.batch.operations import Decompress
+
+    return Decompress(**{**options, "suffix": f".{options['suffix']}"})

@@ -2,17 +2,19 @@
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import console
 from .files import PICTURE_SUFFIXES, Job, plan
-from .parameters import Number
-from .pictures import background_option, encode, format_of
+from .pictures import background_option, format_of
 from .streams import read, write
 
-__all__ = ["command"]
+if TYPE_CHECKING:
+    from ..codec.batch.operations import Denoise
+
+__all__ = ["command", "operation"]
 
 
 class _Sigma(click.ParamType):
@@ -33,7 +35,7 @@ class _Sigma(click.ParamType):
 
 
 @click.command("denoise")
-@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@click.argument("inputs", nargs=-1, required=True, type=console.PATH, metavar="IN...")
 @console.output_option
 @click.option(
     "--sigma",
@@ -45,7 +47,7 @@ class _Sigma(click.ParamType):
 )
 @click.option(
     "--strength",
-    type=Number(0, 1),
+    type=click.FloatRange(0, 1),
     default=1.0,
     show_default=True,
     metavar="0..1",
@@ -53,42 +55,42 @@ class _Sigma(click.ParamType):
 )
 @console.format_option
 @background_option
+@console.folder_options
 @console.skip_option
 @console.run_options
 def command(
     inputs: tuple[str, ...],
     output: str | None,
-    sigma: float | None,
-    strength: float,
-    suffix: str,
-    background: tuple[int, int, int] | None,
     skip_existing: bool,
-    device: str,
-    threads: int | None,
-    model: str | None,
+    preserve_times: bool | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
     force: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Take the noise out of pictures: photo.jpg becomes photo-denoised.png beside it.
 
     -o NAME.jpg chooses the format by its suffix. IN may be a folder (which needs -o DIR, whose tree
     mirrors it) or - for standard input; standard output gets PNG. The input is never overwritten.
     """
-    from PIL import Image
+    from ..codec.progress import listening
 
-    from ..codec.api import denoise_detailed
-
+    denoise = operation(**options)
     jobs = plan(
         inputs,
         output,
-        picks=PICTURE_SUFFIXES,
-        suffix=f".{suffix}",
+        picks=denoise.picks,
+        suffix=denoise.suffix,
         output_suffixes=PICTURE_SUFFIXES,
         force=force,
         skip_existing=skip_existing,
-        tag="-denoised",
+        tag=denoise.tag,
+        patterns=(include, exclude),
     )
-    formats = {job: format_of(job.target) for job in jobs if job.problem is None}
+    for job in jobs:
+        if job.problem is None:
+            format_of(job.target)  # which refuses others
 
     def work(job: Job) -> dict[str, Any]:
         if job.source is not None and job.source.is_file():
@@ -96,36 +98,32 @@ def command(
         else:  # standard input or a pipe; what is missing is refused here
             image = io.BytesIO(read(job))
         # Of a single picture the parts are shown; several are counted by run_jobs.
-        with console.Progress(100 if len(jobs) == 1 else 0) as bar:
-            result = denoise_detailed(
-                image,
-                sigma,
-                strength,
-                device,
-                threads,
-                model=model,
-                progress=lambda part: bar.advance(round(100 * part) - bar.done),
-            )
-        picture = result.image
-        assert isinstance(picture, Image.Image)  # a file was given, not an array
-        data = encode(picture, formats[job], job.target_name, threads, background)
-        write(job, data, force)
+        with console.Progress(100 if len(jobs) == 1 else 0) as bar, listening(bar.share):
+            result = denoise(image, job.target_name)
+        write(job, result.data, force, preserve_times)
+        console.warn_of_format(job, result.format_notes)
         for note in result.notes:
             console.warn(f"{job.name}: {note}")
+        about = dict(result.about)
+        kind = {name: about.pop(name) for name in ("format", "mode")}
+        estimated = "estimated " if about["sigma_estimated"] else ""
         return {
             "input": job.name,
             "output": job.target_name,
-            "format": formats[job],
-            "mode": picture.mode,
+            **kind,
             "width": result.width,
             "height": result.height,
-            "sigma": round(result.sigma, 2),
-            "sigma_estimated": sigma is None,
-            "strength": strength,
-            "bytes": len(data),
+            **about,
+            "bytes": len(result.data),
             "notes": list(result.notes),
-            "line": f"{job.name} -> {job.target_name}: "
-            f"{'estimated ' if sigma is None else ''}sigma {result.sigma:.1f}",
+            "line": f"{job.name} -> {job.target_name}: {estimated}sigma {about['sigma']:.1f}",
         }
 
     console.run_jobs(jobs, work, as_json)
+
+
+def operation(**options: Any) -> "Denoise":
+    """The operation of this command's options."""
+    from ..codec.batch.operations import Denoise
+
+    return Denoise(**{**options, "suffix": f".{options['suffix']}"})

@@ -42,6 +42,9 @@ def command(
     FAMILY denoiser takes noise out instead: white noise added to the pictures in the folder, or in
     each of its subfolders, and real noise where there are pairs NAME_real and NAME_mean.
 
+    FAMILY auto is what compress takes where no codec is named: of each picture its codec and bytes,
+    beside lossless WebP, and AVIF of equal SSIMULACRA2 and of equal size.
+
     All writes the results of every family, a comparison with other codecs, and for the pictures of
     Kodak a plot among published curves; it takes minutes and needs the extra 'compare'.
     """

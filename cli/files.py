@@ -15,20 +15,39 @@ from pathlib import Path
 
 import click
 
-__all__ = ["PICTURE_SUFFIXES", "Job", "exists_already", "gather", "output", "outputs", "plan"]
+from ..codec.batch.plan import (
+    PICTURE_SUFFIXES,
+    both_become,
+    clashing,
+    is_wanted,
+    nothing_to_do,
+    renamed,
+    walk,
+)
 
-# What counts as a picture when a folder is given; a file named on the command line is always tried.
-# fmt: off
-PICTURE_SUFFIXES = frozenset({
-    ".apng", ".avif", ".avifs", ".bmp", ".dds", ".dib", ".gif", ".heic", ".heif", ".hif", ".icns",
-    ".ico", ".j2c", ".j2k", ".jfif", ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx",
-    ".jxl", ".mpo", ".pbm", ".pcx", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".psd", ".qoi", ".sgi",
-    ".tga", ".tif", ".tiff", ".webp",
-})
-# fmt: on
+__all__ = [
+    "PICTURE_SUFFIXES",
+    "VERBOSITY",
+    "Job",
+    "Patterns",
+    "exists_already",
+    "gather",
+    "output",
+    "outputs",
+    "plan",
+    "tell_skipped",
+    "verbosity",
+]
 
 VERBOSITY = "gencodec.verbosity"  # in click's `meta`: -1 quiet, 0, 1 verbose
+Patterns = tuple[Sequence[str], Sequence[str]]  # of names to include, and to exclude
 STDOUT_NAMES = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+
+def verbosity() -> int:
+    """What the user wants to read: -1 errors alone, 1 what was done with each file."""
+    context = click.get_current_context(silent=True)
+    return 0 if context is None else context.meta.get(VERBOSITY, 0)
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,7 @@ class Job:
         target: the file to write; None is stdout, or nothing for commands that only read.
         to_stdout: whether the result is written to stdout.
         in_folder: whether the target lies in a folder of outputs, which is made where missing.
+        found: whether the source was found in a folder that was named.
         problem: why there is nothing to do, found while planning; it is this job's error.
         skipped: the output is there, and such jobs were to be left out.
     """
@@ -48,6 +68,7 @@ class Job:
     target: Path | None = None
     to_stdout: bool = False
     in_folder: bool = False
+    found: bool = False
     problem: Exception | None = None
     skipped: bool = False
 
@@ -71,6 +92,7 @@ def plan(
     tag: str = "",
     keep_suffix: bool = False,
     skip_existing: bool = False,
+    patterns: Patterns = ((), ()),
 ) -> list[Job]:
     """Decides where each input goes.
 
@@ -84,20 +106,18 @@ def plan(
         tag: goes between the name and the suffix of outputs that are not named.
         keep_suffix: outputs that are not named keep the suffix of their input before their own.
         skip_existing: jobs whose output exists are done already.
+        patterns: of what is taken from a folder, and of what is left there.
 
     Returns: at least one job, in the order of the inputs, folders sorted.
 
     Raises:
-        click.UsageError: an empty name, two inputs for one output, a folder without ``-o DIR``, an
-            output that is also an input, ``-`` beside other inputs, binary data for a terminal.
+        click.UsageError: two inputs for one output, a folder without ``-o DIR``, an output that
+            is also an input, ``-`` beside other inputs, binary data for a terminal.
     """
 
     def rename(path: Path) -> Path:
         """What a path becomes where the output is not named."""
-        if keep_suffix:
-            return path.with_name(path.name + suffix)
-        renamed = path.with_suffix(suffix)
-        return renamed.with_stem(renamed.stem + tag) if tag else renamed
+        return renamed(path, suffix, tag, keep_suffix)
 
     if output == "" or "" in inputs:
         raise click.UsageError("A file's name is empty; is a variable of the script not set?")
@@ -120,7 +140,7 @@ def plan(
     elif _is_folder(output, len(sources) > 1 or has_folder, frozenset(output_suffixes)):
         if sources == [None]:
             raise click.UsageError("Standard input needs a file for its output: -o FILE.")
-        jobs = list(_into_folder(sources, Path(output), frozenset(picks), rename))
+        jobs = list(_into_folder(sources, Path(output), frozenset(picks), rename, patterns))
     else:
         jobs = [Job(sources[0], Path(output))]
     jobs = [_refuse_long_name(job) for job in _refuse_collisions(jobs, frozenset(sources))]
@@ -198,6 +218,7 @@ def _into_folder(
     folder: Path,
     picks: frozenset[str],
     rename: Callable[[Path], Path],
+    patterns: Patterns,
 ) -> Iterator[Job]:
     for source in sources:
         if source is None:
@@ -205,46 +226,44 @@ def _into_folder(
         if not os.path.isdir(source):
             yield Job(source, folder / rename(source).name, in_folder=True)
             continue
-        found = _picked(source, picks)
+        found = _picked(source, picks, patterns)
         for path in found:
             target = folder / rename(path.relative_to(source))
-            yield Job(path, target, in_folder=True)
+            yield Job(path, target, in_folder=True, found=True)
         if not found:
             yield _empty_folder(source, picks)
 
 
-def _picked(folder: Path, picks: frozenset[str]) -> list[Path]:
+def _picked(folder: Path, picks: frozenset[str], patterns: Patterns = ((), ())) -> list[Path]:
     """The files of a folder with these suffixes; a warning names those that are skipped."""
     found, skipped = [], []
-    for path in _walk(folder):
-        (found if path.suffix.lower() in picks else skipped).append(path)
-    if found and skipped:
-        names = ", ".join(click.format_filename(path.relative_to(folder)) for path in skipped[:5])
-        more = f" and {len(skipped) - 5:,} more" if len(skipped) > 5 else ""
-        context = click.get_current_context(silent=True)
-        if context is None or context.meta.get(VERBOSITY, 0) >= 0:
-            text = (
-                f"Warning: {click.format_filename(folder)}: skipped {names}{more} for their "
-                "suffixes; name a file to have it tried."
-            )
-            click.echo(" ".join(text.split()), err=True)  # whatever the names hold, one line
+    for path in walk(folder):
+        name = path.relative_to(folder).as_posix()
+        if is_wanted(name, *patterns):
+            (found if path.suffix.lower() in picks else skipped).append(path)
+    if found:
+        tell_skipped(str(folder), [str(path.relative_to(folder)) for path in skipped])
     return found
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """The files below a folder in sorted order, hidden ones and linked folders left out."""
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(root, name) for name in sorted(files) if not name.startswith("."))
+def tell_skipped(folder: str, skipped: Sequence[str]) -> None:
+    """Warns of files of a folder that are left out for their suffixes."""
+    if not skipped or verbosity() < 0:
+        return
+    names = ", ".join(map(click.format_filename, skipped[:5]))
+    more = f" and {len(skipped) - 5:,} more" if len(skipped) > 5 else ""
+    click.echo(
+        f"Warning: {click.format_filename(folder)}: skipped {names}{more} for their "
+        "suffixes; name a file to have it tried.",
+        err=True,
+    )
 
 
 def _empty_folder(source: Path, picks: frozenset[str]) -> Job:
     from ..codec.errors import InputError
 
     job = Job(source)
-    wanted = ", ".join(sorted(picks))
-    problem = InputError(f"{job.name} holds nothing to do; files with these suffixes: {wanted}.")
-    return Job(source, problem=problem)
+    return Job(source, problem=InputError(nothing_to_do(job.name, picks)))
 
 
 def _refuse_collisions(jobs: Sequence[Job], named: frozenset[Path | None]) -> list[Job]:
@@ -255,27 +274,22 @@ def _refuse_collisions(jobs: Sequence[Job], named: frozenset[Path | None]) -> li
     """
     from ..codec.errors import OutputError
 
-    inputs = {_identity(job.source): job for job in jobs if job.source}
-    outputs: dict[str, Job] = {}
+    inputs = {_identity(job.source) for job in jobs if job.source}
+    keyed = [(job, _identity(job.target)) for job in jobs if job.target is not None]
     problems: dict[Job, Exception] = {}
-    for job in jobs:
-        if job.target is None:
-            continue
-        key = _identity(job.target)
-        if key in outputs:
-            other = outputs[key]
-            both = f"{other.name} and {job.name} would both become {job.target_name}"
-            if job.source in named and other.source in named:
-                raise click.UsageError(
-                    f"Two inputs for one output: {both}; rename one, or compress them apart."
-                )
-            problem = OutputError(f"{both}; rename one, or give --keep-suffix where there is one.")
-            problems[job] = problems[other] = problem
+    for other, job in clashing(keyed):
+        both = both_become(other.name, job.name, job.target_name)
+        if job.source in named and other.source in named:
+            raise click.UsageError(
+                f"Two inputs for one output: {both}; rename one, or compress them apart."
+            )
+        problem = OutputError(f"{both}; rename one, or give --keep-suffix where there is one.")
+        problems[job] = problems[other] = problem
+    for job, key in keyed:
         if key in inputs:
             raise click.UsageError(
                 f"{job.target_name} is an input and would be overwritten; give another -o."
             )
-        outputs[key] = job
     return [replace(job, problem=problems.get(job, job.problem)) for job in jobs]
 
 

@@ -14,7 +14,7 @@ __all__ = ["command"]
 
 
 @click.command("info")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=console.PATH, metavar="FILE...")
 @console.json_option
 def command(files: tuple[str, ...], as_json: bool) -> None:
     """Show codec, size, quality, decoder and metadata of .gnc files; - is standard input.

@@ -15,12 +15,10 @@ __all__ = ["background_option", "encode", "format_of"]
 
 def format_of(target: Path | None) -> str:
     """Pillow's name of the format that a file's suffix asks for; PNG for stdout and devices."""
-    from ..codec.image.save import format_of_suffix
+    from ..codec.image.save import format_of_suffix, is_device
 
-    if target is None or (not target.suffix and target.exists() and not target.is_file()):
-        return "PNG"  # for a device or a pipe too
-    suffix = target.suffix
-    name = format_of_suffix(suffix)
+    suffix = "" if target is None else target.suffix
+    name = "PNG" if target is None or is_device(str(target)) else format_of_suffix(suffix)
     if name is None:
         raise click.UsageError(
             f"{suffix or 'a name without a suffix'} is no picture format that can be written; "
@@ -61,7 +59,6 @@ def encode(
     name: str,
     target: str,
     threads: int | None = None,
-    background: tuple[int, int, int] | None = None,
 ) -> bytes:
     """The picture as bytes of the format `name`; what that does not hold is said on stderr.
 
@@ -70,7 +67,7 @@ def encode(
     """
     from ..codec.image import save
 
-    encoded = save.encode(image, name, target, threads=threads, background=background)
+    encoded = save.encode(image, name, target, threads=threads)
     for note in encoded.notes:
         console.warn(f"{'standard output' if target == '-' else target}: {note}")
     return encoded.data

@@ -12,7 +12,7 @@ __all__ = ["command"]
 
 
 @click.command("verify")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=console.PATH, metavar="FILE...")
 @console.model_option
 def command(files: tuple[str, ...], model: str | None) -> None:
     """Check that .gnc files are whole and can be decoded here; prints OK for each that is.

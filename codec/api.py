@@ -31,10 +31,12 @@ from .session import Runtime
 __all__ = [
     "AUTO",
     "CODECS",
+    "DEFAULT_QUALITY",
     "CompressResult",
     "DenoiseResult",
     "Info",
     "ModelInfo",
+    "checked_settings",
     "code_bits",
     "complete",
     "compress",
@@ -78,6 +80,51 @@ def compress_detailed(
         >>> result.codec, result.width, result.height, len(result.data) < 100
         ('graphics', 64, 48, True)
     """
+    named, quality, target, runtime = checked_settings(
+        codec=codec,
+        quality=quality,
+        lossless=lossless,
+        device=device,
+        threads=threads,
+        tune=tune,
+        model=model,
+        denoise=denoise,
+        target=Target(target_size, target_bpp, target_psnr),
+    )
+    scheme = by_name(named) if named else None
+    # What an exact codec gives back is saved again unchanged, hidden colours included.
+    hide = scheme is not None and not scheme.supports_lossless
+    picture = pixels.load(image, keep_metadata=not strip, replace_hidden=hide)
+    if lossless and picture.lossy_conversion:
+        raise InputError(f"The picture cannot be kept losslessly: {picture.lossy_conversion}")
+    height, width = picture.rgb.shape[:2]
+    container.check_size(width, height)
+    if denoise:
+        network = library.default_single("denoiser")
+        picture.rgb, _ = denoiser.clean(picture.rgb, network, runtime, estimated=False)
+    encoding = Encoding(picture, metadata_chunks(picture), quality, lossless, target, runtime)
+    return encoding.write(named, model, tune) if named else encoding.choose()
+
+
+def checked_settings(
+    *,
+    codec: str | None,
+    quality: float,
+    lossless: bool,
+    device: str,
+    threads: int | None,
+    tune: str | None,
+    model: PathLike | None,
+    denoise: bool,
+    target: Target,
+) -> tuple[str | None, float, Target, Runtime]:
+    """What `compress` is asked for, checked before any picture is looked at.
+
+    Returns: the codec, None where the picture decides; the quality, the target and the runtime.
+
+    Raises:
+        InputError, ModelError, DeviceError: as `compress`.
+    """
     if isinstance(quality, bool) or not isinstance(quality, Real) or not 0 <= quality <= 100:
         raise InputError(f"quality must be a number from 0 to 100, not {quality!r}.")
     quality = float(quality)  # numpy's numbers too
@@ -91,24 +138,11 @@ def compress_detailed(
         raise InputError(
             "A picture that is denoised is not kept losslessly; leave out one of them."
         )
-    target = Target(target_size, target_bpp, target_psnr)
     if lossless and target.given:
         raise InputError("A lossless file has the size that it takes; leave out the target.")
     if target.given and quality != DEFAULT_QUALITY:
         raise InputError("Give a quality or a target, not both.")
-    runtime = Runtime(device, threads)
-    # What an exact codec gives back is saved again unchanged, hidden colours included.
-    hide = scheme is not None and not scheme.supports_lossless
-    picture = pixels.load(image, keep_metadata=not strip, replace_hidden=hide)
-    if lossless and picture.lossy_conversion:
-        raise InputError(f"The picture cannot be kept losslessly: {picture.lossy_conversion}")
-    height, width = picture.rgb.shape[:2]
-    container.check_size(width, height)
-    if denoise:
-        network = library.default_single("denoiser")
-        picture.rgb, _ = denoiser.clean(picture.rgb, network, runtime, estimated=False)
-    encoding = Encoding(picture, metadata_chunks(picture), quality, lossless, target, runtime)
-    return encoding.write(named, model, tune) if named else encoding.choose()
+    return named, quality, target, Runtime(device, threads)
 
 
 def _named(codec: str | None, lossless: bool, model: PathLike | None, learned: bool) -> str | None:

@@ -5,6 +5,7 @@ the picture (`schemes.graphics.choice`) and, where that is not enough, by writin
 file. A photo is looked at and nothing more.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,10 +18,11 @@ from .image.alpha import fill_hidden
 from .image.open import PathLike
 from .image.resolution import of_exif, pack
 from .progress import attempts
-from .rate_control import Target, limit_of
+from .rate_control import Target, limit_of, raised_quality
 from .schemes.base import LOSSLESS, by_name
-from .schemes.graphics.choice import LEAST_SSIMULACRA2, Look, exact_may_be_larger, look
+from .schemes.graphics.choice import Look, exact_may_be_larger, least_ssimulacra2, look
 from .schemes.graphics.codec import Graphics
+from .schemes.segments import Pixels, Region
 from .session import Runtime
 
 __all__ = ["CompressResult", "Encoding", "metadata_chunks"]
@@ -152,13 +154,15 @@ class Encoding:
     def choose(self) -> CompressResult:
         """The file of the codec that suits the picture, and of what was asked for.
 
-        A photo becomes `autoencoder`, or `flow` where every pixel is to be kept. For graphics, and
-        where the look is unsure, the exact file of `graphics` is made too. It is taken
+        A photo becomes `autoencoder`, or `flow` where every pixel is to be kept. For graphics and
+        pages, and where the look is unsure, the exact file of `graphics` is made too. It is taken
 
         * of what is lossless, where it is the smaller of both (for graphics always),
         * where there is a limit, if it fits,
-        * otherwise unless it is too much larger (`choice.exact_may_be_larger`); for graphics even
-          then where the learned one falls short of `choice.LEAST_SSIMULACRA2`.
+        * otherwise unless it is too much larger (`choice.exact_may_be_larger`).
+
+        A learned file that falls short of `choice.least_ssimulacra2` is not taken: graphics becomes
+        the exact file then; of a page the quality is raised, and both are compared again.
 
         The picture must have been loaded with its hidden colours; they are kept in exact files.
         """
@@ -187,27 +191,36 @@ class Encoding:
 
     def _better(self, seen: Look, learned: CompressResult) -> CompressResult:
         """The exact file or the learned one, for what is no photo."""
-        allowed = exact_may_be_larger(seen.kind, self.quality) * self._size(learned)
-        found = self._graphics(seen, allowed)
-        times = f"{{:.2g}} times as large as {learned.codec}"
-        if found is not None:
-            ratio = times.format(self._size(found) / self._size(learned))
-            if self._size(found) <= allowed:
-                return replace(found, why=f"{seen}; exact, and {ratio}")
-            why = f"{seen}; exact would be {ratio}"
+        times = exact_may_be_larger(seen.kind, self.quality)
+        exact = self._graphics(seen, times * self._size(learned))
+        raised = ""
+        if exact is None or self._ratio(exact, learned) > times:
+            least = least_ssimulacra2(seen.kind, self.quality)
+            if seen.kind == "page" and self.target.given:
+                least = -math.inf  # it is known how good the picture is to be
+            score = self._score(learned) if math.isfinite(least) else math.inf
+            if score < least:
+                good = self._raised(least, score) if seen.kind == "page" else None
+                if good is None:
+                    why = f"{seen}; {learned.codec} would have SSIMULACRA2 {score:.0f}"
+                    return replace(exact or self.write("graphics"), why=why)
+                learned, raised = good, f" at quality {good.quality:g}, which its text needs"
+                exact = exact or self._graphics(seen, times * self._size(learned))
+        if exact is None:
+            larger = f"far larger than {learned.codec}{raised}"
         else:
-            why = f"{seen}; exact would be far larger"
-        if seen.kind == "graphics" and (score := self._score(learned)) < LEAST_SSIMULACRA2:
-            why = f"{seen}; {learned.codec} would have SSIMULACRA2 {score:.0f}"
-            return replace(found, why=why) if found else self.write("graphics", why=why)
-        return replace(learned, why=why)
+            ratio = self._ratio(exact, learned)
+            larger = f"{ratio:.2g} times as large as {learned.codec}{raised}"
+            if ratio <= times:
+                return replace(exact, why=f"{seen}; exact, and {larger}")
+        return replace(learned, why=f"{seen}; exact would be {larger}")
 
     def _graphics(self, seen: Look, limit: float, why: str = "") -> CompressResult | None:
         """The exact file; None where a quick estimate says that it is well over a limit.
 
-        Only what may be a photo is estimated first: of graphics the exact file is made fast.
+        Only what may have photos is estimated first: of graphics the exact file is made fast.
         """
-        if seen.kind == "unsure":
+        if seen.kind != "graphics":
             most = GIVEN_UP * limit
             if Graphics.open().quick_size(self.picture.rgb, most, self.runtime) > most:
                 return None
@@ -225,20 +238,49 @@ class Encoding:
         """Bytes of a file without what is beside the segments, which is the same in all."""
         return len(result.data) - sum(len(chunk.payload) for chunk in self.metadata)
 
+    def _ratio(self, result: CompressResult, other: CompressResult) -> float:
+        return self._size(result) / self._size(other)
+
     def _score(self, result: CompressResult) -> float:
         """SSIMULACRA2 of a file, of its middle where the picture is large."""
         header, _, segments = container.read(result.data)
-        width, height = result.width, result.height
-        if min(width, height) < LEAST_SIDE:
+        picture, region = self._judged
+        if min(region[2:]) < LEAST_SIDE:
             return 0.0  # too small to be judged, and so is its exact file
+        scheme = by_name(result.codec).open_decoder(header.decoder)
+        size = result.width, result.height
+        decoded = scheme.decode(segments, size, header.quality, self.runtime, region)
+        return metrics.ssimulacra2(picture, decoded)
+
+    def _raised(self, least: float, score: float) -> CompressResult | None:
+        """The learned file of a quality that has that score; None where there is none.
+
+        Arguments:
+            score: what the quality that was asked for has. Of others the middle alone is coded.
+        """
+        picture, (_, _, w, h) = self._judged
+        if min(w, h) < LEAST_SIDE:
+            return None
+        scheme = by_name("autoencoder").open()
+
+        def reached(hundredths: int) -> float:
+            segments = scheme.encode(picture, hundredths, self.runtime).segments
+            decoded = scheme.decode(segments, (w, h), hundredths, self.runtime)
+            return metrics.ssimulacra2(picture, decoded)
+
+        quality = raised_quality(reached, least, round(self.quality * 100), score)
+        if quality is None:
+            return None
+        return replace(self._filled(), quality=quality / 100).write("autoencoder")
+
+    @property
+    def _judged(self) -> tuple[Pixels, Region]:
+        """The part that is judged, and where it is."""
+        rgb = self._filled().picture.rgb
+        height, width = rgb.shape[:2]
         w, h = min(width, JUDGED), min(height, JUDGED)
         x, y = (width - w) // 2, (height - h) // 2
-        scheme = by_name(result.codec).open_decoder(header.decoder)
-        decoded = scheme.decode(
-            segments, (width, height), header.quality, self.runtime, (x, y, w, h)
-        )
-        picture = self._filled().picture.rgb[y : y + h, x : x + w]
-        return metrics.ssimulacra2(np.ascontiguousarray(picture), decoded)
+        return np.ascontiguousarray(rgb[y : y + h, x : x + w]), (x, y, w, h)
 
 
 def metadata_chunks(picture: pixels.Picture) -> list[container.Chunk]:

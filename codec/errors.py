@@ -27,6 +27,7 @@ __all__ = [
     "InputError",
     "ModelError",
     "OutputError",
+    "sentence",
 ]
 
 
@@ -56,3 +57,29 @@ class OutputError(GencodecError, OSError):
 
 class GencodecWarning(UserWarning):
     """Something worth one line on stderr that is no error."""
+
+
+def sentence(error: BaseException, name: str | None = None) -> str | None:
+    """The one line to show for an error, or None for one that is a bug of ours.
+
+    Arguments:
+        name: the file at work; put before a sentence that does not name it.
+
+    >>> sentence(MemoryError(), "photo.jpg")
+    'photo.jpg: there is not enough memory for this picture.'
+    """
+    if isinstance(error, GencodecError):
+        text = str(error)
+    elif isinstance(error, BrokenPipeError):
+        return None  # click ends quietly when whoever reads our output has gone
+    elif isinstance(error, OSError):
+        text = error.strerror or str(error)
+        if error.filename:
+            text = f"{error.filename}: {text}"
+    elif isinstance(error, MemoryError):
+        text = "there is not enough memory for this picture."
+    else:
+        return None
+    if name is not None and name not in text:
+        text = f"{name}: {text}"
+    return " ".join(text.split())

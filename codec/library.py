@@ -1,13 +1,16 @@
 """Finds models: by path, among the shipped ones, or by the digest that a file names.
 
 ``pretrained/models.json`` is the only look-up: for each scheme its default model, and for each
-decoder ever released its file. A decoder that was in a release stays there for ever.
+decoder ever released its file. A decoder that was in a release stays there for ever. Decoders of
+one's own are found by their digest in the folder that the environment variable ``GENCODEC_MODELS``
+names.
 """
 
 import json
 import os
 import threading
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from os import PathLike
@@ -16,7 +19,7 @@ from pathlib import Path
 from numpy.typing import NDArray
 
 from .errors import InputError, ModelError
-from .modelfile import ModelFile
+from .modelfile import ModelFile, digest
 from .session import Runtime, Session
 
 __all__ = [
@@ -32,6 +35,7 @@ __all__ = [
 
 TUNES = "psnr", "visual"  # what a model can be trained to be good at; the first is the default
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
+FOLDER = "GENCODEC_MODELS"
 SESSIONS_KEPT = 4  # runtimes whose sessions a model keeps; a server uses one or two
 
 
@@ -92,7 +96,7 @@ if hasattr(os, "register_at_fork"):
 
 @cache
 def _open(path: Path, stamp: tuple[int, int]) -> Model:
-    return Model(ModelFile.load(path), path)
+    return Model(ModelFile.load(path, shipped=path.parent == PRETRAINED), path)
 
 
 def load(path: str | PathLike[str]) -> Model:
@@ -212,9 +216,39 @@ def decoder_for(scheme: str, wanted: bytes, path: str | PathLike[str] | None = N
             )
         return model
     entry = shipped().get(scheme, {}).get("decoders", {}).get(wanted.hex())
-    if entry is None:
+    if entry is not None:
+        return _load_shipped(entry["file"])
+    own = _own_decoder(scheme, wanted)
+    if own is None:
         raise ModelError(
             f"The file was written with decoder {title}, which this version does not have; "
-            "install a newer gencodec or pass --model FILE."
+            f"install a newer gencodec, pass --model FILE, or put it where {FOLDER} says."
         )
-    return _load_shipped(entry["file"])
+    return own
+
+
+def _own_decoder(scheme: str, wanted: bytes) -> Model | None:
+    """The decoder of that digest in the user's own folder, whatever it is called there."""
+    folder = os.environ.get(FOLDER)
+    if not folder:
+        return None
+    try:
+        paths = [path for path in Path(folder).iterdir() if path.suffix == ".onnx"]
+    except OSError as error:
+        raise ModelError(
+            f"{FOLDER} is {folder}, which cannot be read: {error.strerror}."
+        ) from error
+    likely = wanted.hex()[:8]  # exported files have it in their names
+    for path in sorted(paths, key=lambda path: (likely not in path.name, path.name)):
+        with suppress(OSError):
+            stat = path.stat()
+            if _digest(path, (stat.st_mtime_ns, stat.st_size)) == wanted:
+                model = load(path)
+                if model.file.scheme == scheme and model.file.part != "encoder":
+                    return model
+    return None
+
+
+@cache
+def _digest(path: Path, stamp: tuple[int, int]) -> bytes:
+    return digest(path.read_bytes())

@@ -17,12 +17,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-__all__ = ["Listener", "attempts", "listening", "steps"]
+__all__ = ["Listener", "attempts", "current", "listening", "steps"]
 
 Listener = Callable[[float], None]
 Item = TypeVar("Item")
 
 _listener: ContextVar[Listener | None] = ContextVar("gencodec_progress", default=None)
+
+
+def current() -> Listener | None:
+    """Who listens here, for work that tells its share itself."""
+    return _listener.get()
 
 
 @contextmanager

@@ -7,10 +7,14 @@ from numbers import Real
 
 from .errors import InputError
 
-__all__ = ["Target", "largest_quality", "limit_of", "smallest_quality"]
+__all__ = ["Target", "largest_quality", "limit_of", "raised_quality", "smallest_quality"]
 
 HIGHEST = 10_000  # hundredths
 LARGEST = 2**31  # bytes; no file is larger
+WHOLE = 100  # hundredths
+# Of `raised_quality`: what SSIMULACRA2 gains in a hundredth, to begin with; how much more of it
+# than was asked for is good enough; how often it is measured.
+GAIN, ENOUGH, TRIES = 0.005, 1.5, 5
 
 
 @dataclass(frozen=True)
@@ -175,3 +179,39 @@ def smallest_quality(psnr: Callable[[int], float], target: float) -> int | None:
             low, worst = middle, found
         halve = high - low > width // 2
     return high
+
+
+def raised_quality(
+    score: Callable[[int], float], least: float, quality: int, reached: float
+) -> int | None:
+    """A quality, in hundredths, whose score is at least ``least`` and little more, in few tries.
+
+    None where none was found, most often because not even quality 100 reaches it. A score costs
+    far more than a file does, so this one neither starts at both ends nor looks for the last bit.
+
+    Arguments:
+        score: SSIMULACRA2 of a quality, which is nearly a straight line.
+        quality, reached: one that is not enough, and its score.
+
+    Example:
+        >>> raised_quality(lambda quality: 20 + quality / 200, 60, 5000, 45)
+        8200
+    """
+    at, worst = quality, reached
+    above: tuple[int, float] | None = None
+    for _ in range(TRIES):
+        gain = GAIN if above is None else (above[1] - worst) / (above[0] - at)
+        aim = at + WHOLE * math.ceil((least + ENOUGH / 2 - worst) / gain / WHOLE)
+        aim = min(aim, HIGHEST)
+        if above is not None and aim >= above[0]:
+            break
+        found = score(aim)
+        if found >= least:
+            above = aim, found
+            if found <= least + ENOUGH:
+                break
+        elif aim == HIGHEST:
+            break
+        else:
+            at, worst = aim, found
+    return None if above is None else above[0]

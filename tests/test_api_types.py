@@ -14,6 +14,7 @@ import gencodec
 from gencodec.codec import api, metrics
 
 POSITIONAL = {
+    "Codec": "codec quality",
     "compress": "image codec quality lossless device threads tune",
     "decompress": "data region device threads",
     "denoise": "image sigma strength device threads",
@@ -97,6 +98,14 @@ def test_compress_says_what_it_takes() -> None:
     assert list(ours.parameters.items()) == list(source.parameters.items())
     assert ours.return_annotation is bytes
     assert api.compress.__doc__ and "Arguments:" in api.compress.__doc__
+
+
+def test_a_codec_takes_what_compress_takes() -> None:
+    codec, function = (inspect.signature(f).parameters for f in (gencodec.Codec, api.compress))
+    assert sorted(codec) == sorted(set(function) - {"image"})
+    for name, parameter in codec.items():
+        assert parameter.default == function[name].default
+        assert parameter.annotation == function[name].annotation
 
 
 @pytest.mark.parametrize("folder", ["codec", "cli", "training"])

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from gencodec.codec import api, library, metrics
-from gencodec.codec.comparison.compare import compare
 from gencodec.codec.errors import InputError
-from gencodec.codec.schemes.graphics.choice import exact_may_be_larger, look
+from gencodec.codec.schemes.graphics.choice import exact_may_be_larger, least_ssimulacra2, look
 from gencodec.codec.schemes.graphics.codec import Graphics
 from helpers.pictures import drawing, noise
 
@@ -32,14 +31,34 @@ def page(photo_pixels: Pixels) -> Pixels:
     return text_beside(photo_pixels[40:180, 100:260])
 
 
-def text_beside(photo: Pixels) -> Pixels:
+def text_beside(photo: Pixels, ink: str = "black") -> Pixels:
     """A page with a photo at its right."""
     image = Image.new("RGB", (320, 240), "white")
     draw = ImageDraw.Draw(image)
     for line in range(14):
-        draw.text((4, 18 * line), "text beside a photo, and more of it under it", "black")
+        draw.text((4, 18 * line), "text beside a photo, and more of it under it", ink)
     image.paste(Image.fromarray(photo), (310 - photo.shape[1], 20))
     return np.asarray(image)
+
+
+@pytest.fixture(scope="module")
+def captioned(photo_pixels: Pixels) -> Pixels:
+    """A page of which the photo costs nearly all."""
+    height, width = photo_pixels.shape[:2]
+    image = Image.new("RGB", (width, height + 200), "white")
+    image.paste(Image.fromarray(photo_pixels))
+    draw = ImageDraw.Draw(image)
+    for line in range(10):
+        draw.text((4, height + 4 + 18 * line), 3 * "a caption under a photo, ", "black")
+    return np.asarray(image)
+
+
+@pytest.fixture(scope="module")
+def half_white(photo_pixels: Pixels) -> Pixels:
+    """What may be a page, or a photo before a white wall."""
+    half = photo_pixels.copy()
+    half[:, 220:] = 255
+    return half
 
 
 def soft_shapes(photo: Pixels, side: int) -> Pixels:
@@ -52,7 +71,7 @@ def soft_shapes(photo: Pixels, side: int) -> Pixels:
 # --- the look -------------------------------------------------------------------------------------
 
 
-def test_kinds(photo_pixels: Pixels, page: Pixels) -> None:
+def test_kinds(photo_pixels: Pixels, page: Pixels, captioned: Pixels, half_white: Pixels) -> None:
     ramp = np.linspace(0, 255, 512).astype(np.uint8)
     kinds = {
         "photo": [photo_pixels, photo_pixels[80:144, 150:246], noise(5, 7, 3), noise(400, 1, 3)],
@@ -64,7 +83,8 @@ def test_kinds(photo_pixels: Pixels, page: Pixels) -> None:
             np.broadcast_to(ramp[:, None], (300, 512, 3)),
             Image.fromarray(noise(20, 30, 3)).resize((480, 320), Image.Resampling.NEAREST),
         ],
-        "unsure": [page],
+        "page": [page, captioned],
+        "unsure": [half_white],
     }
     for kind, pictures in kinds.items():
         for number, picture in enumerate(pictures):
@@ -90,8 +110,16 @@ def test_a_look_is_at_few_pixels() -> None:
 @pytest.mark.parametrize(("quality", "times"), [(0, 1), (50, 5), (100, 9)])
 def test_how_much_larger_an_exact_file_may_be(quality: float, times: float) -> None:
     assert exact_may_be_larger("graphics", quality) == times
+    assert exact_may_be_larger("page", quality) == 1 + quality / 100
     assert exact_may_be_larger("unsure", quality) == 1.3
     assert exact_may_be_larger("photo", quality) == 0
+
+
+@pytest.mark.parametrize(("quality", "page"), [(0, 30), (20, 50), (50, 80), (100, 80)])
+def test_how_good_a_learned_file_must_be(quality: float, page: float) -> None:
+    assert least_ssimulacra2("graphics", quality) == 80
+    assert least_ssimulacra2("page", quality) == page
+    assert least_ssimulacra2("photo", quality) == least_ssimulacra2("unsure", quality) < -1e9
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -155,9 +183,10 @@ def test_what_only_learned_codecs_do() -> None:
         assert api.compress_detailed(DRAWING[:32, :32], model=model).codec == codec
 
 
-def test_of_a_page_with_photos_the_smaller(page: Pixels, photo_pixels: Pixels) -> None:
+def test_of_what_is_unsure_the_smaller(photo_pixels: Pixels, half_white: Pixels) -> None:
+    pale = text_beside(photo_pixels[60:108, 150:214] // 2 + 96, "#909090")
     taken = set()
-    for picture in (page, text_beside(photo_pixels[60:108, 150:214])):
+    for picture in (half_white, pale):
         chosen = api.compress_detailed(picture)
         assert "may be a photo or graphics" in chosen.why
         learned = api.compress(picture, "autoencoder")
@@ -165,6 +194,32 @@ def test_of_a_page_with_photos_the_smaller(page: Pixels, photo_pixels: Pixels) -
         assert chosen.data == (exact if len(exact) <= 1.3 * len(learned) else learned)
         taken.add(chosen.codec)
     assert taken == {"autoencoder", "graphics"}
+
+
+def test_a_page_is_exact_where_that_costs_little(page: Pixels) -> None:
+    chosen = api.compress_detailed(page)
+    assert chosen.data == api.compress(page, "graphics")
+    assert "looks like a page with photos" in chosen.why and "exact, and" in chosen.why
+
+
+@pytest.mark.parametrize("quality", [15, 50])
+def test_the_text_of_a_page_raises_the_quality(captioned: Pixels, quality: float) -> None:
+    chosen = api.compress_detailed(captioned, quality=quality)
+    least = least_ssimulacra2("page", quality)
+    plain = np.asarray(api.decompress(api.compress(captioned, "autoencoder", quality)))
+    assert metrics.ssimulacra2(captioned, plain) < least
+    decoded = np.asarray(api.decompress(chosen.data))
+    assert least <= metrics.ssimulacra2(captioned, decoded) < least + 4
+    assert (chosen.codec, api.info(chosen.data).quality) == ("autoencoder", chosen.quality)
+    assert chosen.quality > quality
+    assert f"at quality {chosen.quality:g}, which its text needs" in chosen.why
+    assert chosen.data == api.compress(captioned, "autoencoder", chosen.quality)
+
+
+def test_who_names_a_psnr_gets_it_of_a_page(captioned: Pixels) -> None:
+    chosen = api.compress_detailed(captioned, target_psnr=30)
+    assert chosen.codec == "autoencoder"
+    assert chosen.data == api.compress(captioned, "autoencoder", target_psnr=30)
 
 
 def test_of_what_is_exact_the_smaller(page: Pixels) -> None:
@@ -196,15 +251,6 @@ def test_the_learned_file_of_graphics_is_good_or_is_not_taken(photo_pixels: Pixe
     assert (True, False) in taken, taken
 
 
-def test_compare_takes_what_a_user_would_get() -> None:
-    found = compare(DRAWING[:64, :64], ["auto"], ["webp"], [])
-    ours = found.curves[0]
-    assert ours.label == "gencodec auto"
-    assert {point.psnr for point in ours.points} == {float("inf")}
-    assert found.versions["gencodec auto"] == "graphics-00000000"
-    assert api.quality_steps("auto") is None
-
-
 def test_hidden_colours(photo_pixels: Pixels) -> None:
     """Kept where the file is exact; made cheap where it is not, as by the codec's name."""
     alpha = np.full((240, 320, 1), 255, np.uint8)
@@ -218,8 +264,8 @@ def test_hidden_colours(photo_pixels: Pixels) -> None:
             assert np.array_equal(np.asarray(api.decompress(chosen.data)), picture)
 
 
-def test_metadata_does_not_sway_the_choice(page: Pixels) -> None:
-    image = Image.fromarray(page)
+def test_metadata_does_not_sway_the_choice(half_white: Pixels) -> None:
+    image = Image.fromarray(half_white)
     image.info["icc_profile"] = noise(200_000).tobytes()
     assert api.compress_detailed(image).codec == "autoencoder"
 

@@ -26,9 +26,8 @@ def test_the_table_names_the_commands() -> None:
             assert command.name == name
     folder = Path(package.__file__).parent
     files = {path.stem for path in folder.glob("*.py")}
-    assert files - {"__init__", "console", "files", "parameters", "pictures", "streams"} == set(
-        package.COMMANDS
-    )
+    shared = {"console", "files", "parameters", "pictures", "progress", "streams"}
+    assert files - {"__init__"} - shared == set(package.COMMANDS)
 
 
 def test_an_unknown_command_is_wrong_usage(run: Run) -> None:
@@ -118,3 +117,34 @@ def test_training_says_what_is_missing(
 )
 def test_train_refuses_wrong_usage(run: Run, arguments: list[str]) -> None:
     run("train", "autoencoder", "--data", "d", *arguments, code=2)
+
+
+# ---- completion ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["gencodec", "de"], ["plain,decompress", "plain,denoise", "plain,desktop"]),
+        (["gencodec", "batch", "--op", "d"], ["plain,decompress", "plain,denoise"]),
+        (
+            ["gencodec", "compress", "--targ"],
+            [f"plain,--target-{n}" for n in ("size", "bpp", "psnr")],
+        ),
+        (["gencodec", "decompress", "pho"], ["file,pho"]),
+    ],
+)
+def test_shells_complete(words: list[str], completed: list[str]) -> None:
+    environment = {
+        "_GENCODEC_COMPLETE": "bash_complete",
+        "COMP_WORDS": "\n".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", "from gencodec.cli import main; main()"],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines() == completed

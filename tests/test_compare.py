@@ -147,6 +147,8 @@ def test_no_size_without_the_quality(found: results.Comparison, picture: np.ndar
                 value = metrics.psnr(picture, decoded)
             elif match.measure == "ms_ssim":
                 value = metrics.ms_ssim(picture, decoded)
+            elif match.measure == "ssimulacra2":
+                value = metrics.ssimulacra2(picture, decoded)
             assert value >= match.target
             if match.saving is not None:
                 assert match.saving == 100 * (1 - row.point.bytes / len(data))

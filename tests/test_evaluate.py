@@ -15,6 +15,7 @@ import gencodec
 from gencodec.codec import metrics
 from gencodec.codec.comparison import butteraugli, reference_codecs, results
 from gencodec.training import evaluate, rate_distortion
+from helpers.pictures import drawing, saved
 
 # A tiny model of its own: nothing here depends on how good the shipped one is.
 (MODEL,) = (Path(__file__).parent / "golden" / "autoencoder-0").glob("*-encoder.onnx")
@@ -213,6 +214,37 @@ def test_flow_keeps_every_bit_and_saves_again(photo: Path) -> None:
     assert [row["identical"] for row in found["again"]] == [1] * len(found["again"])
     titles = " ".join(table.title for table in evaluate.tables(found))
     assert "Lossless" in titles and "saves at quality 80" in titles
+
+
+def test_what_is_chosen_for_each_picture(run: Run, photo: Path, tmp_path: Path) -> None:
+    """Drawings are held against lossless WebP, photos against AVIF, both of real files."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(photo.read_bytes())
+    Image.fromarray(drawing(120, 90)).save(folder / "b.png")
+    found = json.loads(run("evaluate", "auto", "--data", str(folder), "--json").stdout)
+    a, b = found["chosen"]
+    assert [each["name"] for each in (a, b)] == ["a.jpg", "b.png"]
+    assert [each["codec"] for each in (a, b)] == ["autoencoder", "graphics"]
+    assert [each["exact"] for each in (a, b)] == [False, True]
+    assert found["codecs"] == {"autoencoder": 1, "graphics": 1}
+    (pixels, drawn) = pictures(folder)
+    data = gencodec.compress(pixels)
+    score = metrics.ssimulacra2(pixels, np.asarray(gencodec.decompress(data)))
+    assert (a["bytes"], a["ssimulacra2"]) == (len(data), pytest.approx(score, abs=0.01))
+    (avif,), _ = reference_codecs.available_codecs([rate_distortion.AGAINST["avif"]])
+    for key in ("avif_same_score", "avif_same_bytes"):
+        file = avif.encode(pixels, a[key]["quality"])
+        score = metrics.ssimulacra2(pixels, avif.decode(file))
+        assert a[key]["bytes"] == len(file)
+        assert a[key]["ssimulacra2"] == pytest.approx(score, abs=0.01)
+    assert a["avif_same_score"]["ssimulacra2"] >= a["ssimulacra2"]
+    assert a["avif_same_bytes"]["bytes"] >= a["bytes"]
+    webp = saved(Image.fromarray(drawn), "WEBP", lossless=True, method=6).getbuffer().nbytes
+    assert found["webp_lossless"] == b["webp_lossless"] == webp
+    assert found["bytes"] == b["bytes"] == len(gencodec.compress(drawn))
+    told = run("evaluate", "auto", "--data", str(folder)).stdout
+    assert "1 autoencoder, 1 graphics." in told and "of WebP's bytes" in told
 
 
 def test_vqvae_is_among_the_smallest(photo: Path) -> None:

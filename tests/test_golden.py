@@ -1,9 +1,9 @@
 """Golden files: what an earlier version wrote still decodes, to the same pixels.
 
 Each folder under ``golden/`` is named after a scheme and a container version and holds a tiny
-model of its own, files written with it, and the pictures that they decoded to. ``shipped/`` holds
-one picture per decoder that was ever shipped. Nothing here is ever written by a test: a missing
-file is a failure. ``golden/README.md`` says how they were made.
+model of its own (`graphics` has none), files written with it, and the pictures that they decoded
+to. ``shipped/`` holds one picture per decoder that was ever shipped. Nothing here is ever written
+by a test: a missing file is a failure. ``golden/README.md`` says how they were made.
 """
 
 import hashlib
@@ -18,6 +18,19 @@ from gencodec.codec import api, container, library
 GOLDEN = Path(__file__).parent / "golden"
 FOLDERS = ["autoencoder-0", "flow-0", "vqvae-0"]
 CASES = ["q0", "q50", "q100", "grey", "alpha", "wide", "one-pixel"]
+# What a segment is, and the digest of the decoded pixels.
+GRAPHICS_CASES = {
+    "colours": (b"RIFF", "2c450d90d0745932"),
+    "palette": (b"RIFF", "0344874c02dd58c1"),
+    "grey": (b"RIFF", "9a46d12c1be5e66e"),
+    "alpha": (b"RIFF", "ce932162375f84f4"),
+    "tiles": (b"RIFF", "fb92a982a65caad7"),
+    "one-pixel": (b"RIFF", "874e7d42b5df725f"),
+    "png-colours": (b"\x89PNG", "60974bb1a5bb0726"),
+    "png-palette": (b"\x89PNG", "0344874c02dd58c1"),
+    "png-grey": (b"\x89PNG", "9a46d12c1be5e66e"),
+    "png-bilevel": (b"\x89PNG", "82b2101fcade775f"),
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -31,6 +44,21 @@ def test_golden_files_decode_to_their_pictures(folder: str, name: str) -> None:
         gap = np.abs(np.asarray(decoded).astype(int) - np.asarray(wanted).astype(int))
     assert gap.max() <= (folder != "flow-0")  # flow is exact on every machine
     api.verify(data, model=decoder)
+
+
+@pytest.mark.parametrize("name", GRAPHICS_CASES)
+def test_golden_files_of_graphics_decode_exactly(name: str) -> None:
+    kind, digest = GRAPHICS_CASES[name]
+    data = (GOLDEN / "graphics-0" / f"{name}.gnc").read_bytes()
+    decoded = api.decompress(data)
+    with Image.open(GOLDEN / "graphics-0" / f"{name}.png") as wanted:
+        assert (decoded.mode, decoded.size) == (wanted.mode, wanted.size)
+        assert decoded.tobytes() == wanted.tobytes()
+    assert hashlib.sha256(decoded.tobytes()).hexdigest()[:16] == digest
+    _, _, segments = container.read(data)
+    assert len(segments) == 1 + (name == "tiles")
+    assert all(segment[2:].startswith(kind) for segment in segments)
+    api.verify(data)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -73,6 +73,13 @@ def test_wheel_holds_the_data_beside_the_code(root: Path, wheel: Path) -> None:
             assert archive.read(f"gencodec/{name}") == (root / name).read_bytes()
 
 
+def test_wheel_announces_the_codec_to_numcodecs(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("/entry_points.txt")]
+        text = archive.read(name).decode()
+    assert "[numcodecs.codecs]\ngencodec = gencodec.codec.plugins.numcodecs:Gencodec" in text
+
+
 def test_installed_models_are_the_tracked_ones(root: Path) -> None:
     # A left-over build/ puts deleted models back into a wheel; this asks the one that is installed.
     installed = Path(gencodec.__file__).resolve().parent

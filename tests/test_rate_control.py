@@ -14,7 +14,7 @@ from gencodec.codec import rate_control as target
 from gencodec.codec.api import compress_detailed, decompress
 from gencodec.codec.errors import InputError
 from gencodec.codec.metrics import psnr as psnr_of
-from gencodec.codec.rate_control import smallest_quality
+from gencodec.codec.rate_control import raised_quality, smallest_quality
 
 
 @pytest.mark.parametrize("limit", [900, 2500, 6000])
@@ -121,3 +121,28 @@ def test_an_impossible_size_names_the_codec_that_can(cat: Path) -> None:
         compress_detailed(cat, codec="flow", target_size=least + 10)
     with pytest.raises(InputError, match="scale it down, or allow more bytes"):
         compress_detailed(cat, codec="vqvae", target_size=20)
+
+
+@pytest.mark.parametrize("gain", [0.004, 0.005, 0.008])
+def test_a_quality_is_raised_in_few_tries(gain: float) -> None:
+    """Whatever the scores' slope; they grow more slowly toward the top."""
+    tried: list[int] = []
+
+    def score(quality: int) -> float:
+        tried.append(quality)
+        return 90 - 40 * 2 ** (-gain * (quality - 3000) / 20)
+
+    for start in (3000, 5000, 7000):
+        reached = score(start)
+        tried.clear()
+        for least in (75, 80, 88):
+            found = raised_quality(score, least, start, reached)
+            if reached < least <= score(10_000):
+                assert found is not None and score(found) >= least
+                assert found % 100 == 0 and found > start
+        assert len(tried) <= 3 * (5 + 2)
+
+
+def test_a_score_that_no_quality_has() -> None:
+    assert raised_quality(lambda quality: 70.0, 80, 5000, 60) is None
+    assert raised_quality(lambda quality: quality / 1000, 90, 9900, 9.9) is None

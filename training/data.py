@@ -14,7 +14,7 @@ from PIL import Image
 
 from ..codec.errors import InputError
 
-__all__ = ["Crops", "load_pictures", "load_whole"]
+__all__ = ["Crops", "load_named", "load_pictures", "load_whole"]
 
 SUFFIXES = {".png", ".webp", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".ppm"}
 LARGEST = 1024  # photos are cut into tiles of at most this side, so that sampling stays even
@@ -55,6 +55,15 @@ def load_whole(folder: Path) -> list[Pixels]:
         InputError: none is there, or one cannot be read.
     """
     return [pixels for _, pixels in _decoded(folder)]
+
+
+def load_named(folder: Path) -> list[tuple[str, Pixels]]:
+    """The same, each with the name of its file.
+
+    Raises:
+        InputError: as `load_whole`.
+    """
+    return [(Path(name).name, pixels) for name, pixels in _decoded(folder)]
 
 
 def _decoded(folder: Path) -> Iterator[tuple[str, Pixels]]:

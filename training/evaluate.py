@@ -56,10 +56,11 @@ def run_all(
 ) -> list[dict]:
     """Writes the results of every family, and of the comparison with other codecs, to a folder.
 
-    There is ``FAMILY.json`` (what `run` returns) for each family, ``compare.json`` (mean curves and
-    BD-rates of the default codec against what Pillow has, of the means and of each picture,
-    numbered in the order of their names, and the means of those), and, where the pictures are
-    Kodak's, ``kodak.svg``: our curves among published ones.
+    There is ``FAMILY.json`` (what `run` returns) for each family, ``auto.json`` (what is chosen for
+    each picture), ``compare.json`` (mean curves and BD-rates of the default codec, and of what is
+    chosen, against what Pillow has, of the means and of each picture, numbered in the order of
+    their names, and the means of those), and, where the pictures are Kodak's, ``kodak.svg``: our
+    curves among published ones.
 
     Arguments:
         data: a folder of pictures.
@@ -72,6 +73,8 @@ def run_all(
     chart.require()
     pictures = load_whole(Path(data))
     families = [name for name in api.installed(model) if name in EVALUATIONS]  # with qualities
+    if model is None:
+        families.append(api.AUTO)
     parts = len(families) + 1
 
     def part(number: int) -> Callable[[float], None]:
@@ -84,7 +87,11 @@ def run_all(
         "rates": [asdict(rate) for rate in found.rates],
         "averages": [asdict(rate) for rate in found.averages],
         "pictures": [
-            {"name": report.name, "rates": [asdict(rate) for rate in report.rates]}
+            {
+                "name": report.name,
+                "rates": [asdict(rate) for rate in report.rates],
+                "chosen": [asdict(choice) for choice in report.chosen],
+            }
             for report in found.pictures
         ],
         "notes": found.notes,
@@ -96,7 +103,7 @@ def run_all(
         text = json.dumps(value, indent=1) + "\n"
         (out / f"{name}.json").write_text(text, encoding="utf-8")
     if _is_kodak(pictures):
-        ours = [_curve(each) for each in results]
+        ours = [_curve(each) for each in results if "points" in each]
         (out / "kodak.svg").write_bytes(chart.draw([*ours, *published()], "svg", "Kodak, means"))
     return results
 

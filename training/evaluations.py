@@ -1,13 +1,12 @@
 """The one table of how families are evaluated. Imports no torch."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..codec import api
 from ..codec.comparison.text import Table
-from . import rate_distortion
+from . import chosen, rate_distortion
 from .data import Pixels, load_whole
 from .denoiser import evaluate as denoiser
 from .flow import evaluate as flow
@@ -57,19 +56,8 @@ def _codec(
     return Evaluation(run, tables)
 
 
-def _chosen(pictures: list[Pixels], model: Path | None) -> dict:
-    """``chosen``: how many pictures became which codec at quality 50."""
-    found = Counter(api.compress_detailed(picture, model=model).codec for picture in pictures)
-    return {"chosen": dict(found)}
-
-
-def _chosen_tables(result: dict) -> list[Table]:
-    rows = tuple((name, str(count)) for name, count in result["chosen"].items())
-    return [Table("What was chosen at quality 50", ("codec", "pictures"), rows)]
-
-
 EVALUATIONS = {
-    "auto": _codec("auto", _chosen, _chosen_tables),
+    api.AUTO: Evaluation(chosen.measure, chosen.tables),
     "autoencoder": _codec("autoencoder"),
     "flow": _codec("flow", flow.run, flow.tables),
     "vqvae": _codec("vqvae", vqvae.run, vqvae.tables),

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -29,6 +30,8 @@ __all__ = [
     "write_encoder",
     "write_model",
 ]
+
+Network = TypeVar("Network", bound=torch.nn.Module)
 
 OPSET, IR_VERSION = 18, 10  # what onnxruntime has read since 2024
 FOLDED = 8  # numbers, at most, of constants that are worked out when a network is exported
@@ -167,7 +170,7 @@ def _with_weights_of(role: Role, graph: onnx.GraphProto, like: str) -> onnx.Grap
     return made
 
 
-def fold_unshuffle(network: torch.nn.Module) -> torch.nn.Module:
+def fold_unshuffle(network: Network) -> Network:
     """A copy in which a convolution behind a `torch.nn.PixelUnshuffle` is one with a stride.
 
     The sums are the same; the shuffle would be exported as a transposition of six axes, each of

@@ -26,7 +26,16 @@ from .circumstances import circumstances
 from .data import Pixels
 from .parallel import parallel_map
 
-__all__ = ["AGAINST", "Progress", "figure_rows", "measure", "point_row", "table_of", "tables"]
+__all__ = [
+    "AGAINST",
+    "Progress",
+    "figure_rows",
+    "measure",
+    "point_row",
+    "shares",
+    "table_of",
+    "tables",
+]
 
 AGAINST = {"jpeg": "JPEG 4:2:0", "avif": "AVIF 4:4:4"}
 
@@ -81,12 +90,12 @@ def measure(
     comparer = compare.Comparer(
         codecs, tuple(AGAINST.values()), (), (), threads=1, model=model, shown=shown
     )
-    shares = _shares(len(pictures), progress)
+    tell = shares(len(pictures), progress)
 
     def report(numbered: tuple[int, Pixels]) -> compare.Report:
         number, pixels = numbered
         name = f"picture {number + 1}"
-        return comparer.measure(CompareInput(name, pixels), lambda share: shares(number, share))
+        return comparer.measure(CompareInput(name, pixels), lambda share: tell(number, share))
 
     found = comparer.summary(parallel_map(report, list(enumerate(pictures))))
     curves = {curve.label: curve for curve in found.curves}
@@ -193,7 +202,7 @@ def _rate_row(rate: Rate, of: str) -> dict:
     )
 
 
-def _shares(parts: int, progress: Progress | None) -> Callable[[int, float], None]:
+def shares(parts: int, progress: Progress | None) -> Callable[[int, float], None]:
     """Takes the share that is done of each part, from any thread, and tells that of the whole."""
     done = [0.0] * parts
     lock = threading.Lock()

@@ -29,8 +29,8 @@ def up(cin: int, cout: int, kind: type[nn.Conv2d] = PreciseConv2d) -> nn.Sequent
     return nn.Sequential(kind(cin, 4 * cout, 1), nn.PixelShuffle(2))
 
 
-def blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(Block(channels, start=0.0) for _ in range(count)))
+def blocks(channels: int, count: int, kind: type[Block] = Block) -> nn.Sequential:
+    return nn.Sequential(*(kind(channels, start=0.0) for _ in range(count)))
 
 
 def set_linear(layer: nn.Module, matrix: Tensor) -> None:

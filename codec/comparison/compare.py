@@ -10,7 +10,9 @@ Example:
     >>> import numpy as np
     >>> result = compare(np.zeros((32, 48, 3), np.uint8), against=["jpeg"])
     >>> result.pictures[0].width, [curve.label for curve in result.curves]
-    (48, ['gencodec autoencoder', 'JPEG 4:2:0'])
+    (48, ['gencodec autoencoder', 'gencodec auto', 'JPEG 4:2:0'])
+    >>> {choice.codec for choice in result.pictures[0].chosen}
+    {'graphics'}
 """
 
 import hashlib
@@ -28,6 +30,7 @@ from .our_codecs import Ours
 from .quality import QUALITY, SHOWN
 from .reference_codecs import REFERENCE_CODECS, ReferenceCodec, available_codecs, versions
 from .results import (
+    Choice,
     Comparison,
     Curve,
     Match,
@@ -41,6 +44,7 @@ from .results import (
     rate,
 )
 from .search import MEASURES, Coder, Measure, Sample, Trials
+from .text import chosen_text
 
 __all__ = ["QUALITIES", "Comparer", "compare"]
 
@@ -65,11 +69,11 @@ def compare(
     Arguments:
         images: one picture or a list of them, each as for `gencodec.compress`.
         codecs: ours, of `gencodec.codec.api.CODECS`, or "auto", what a user gets who names none;
-            None for autoencoder.
+            None for autoencoder and auto, or for the codec of ``model``.
         against: the others, of `REFERENCE_CODECS`; those unavailable here are left out with a note.
         qualities: of ours, for which the others' sizes are searched; None for 10, 30, 50, 70 and
             90 where there is one picture, and none where there are more.
-        measures: what is to be equal in that search: "psnr", "ms_ssim" or "bytes".
+        measures: what is to be equal in that search: "psnr", "ms_ssim", "ssimulacra2" or "bytes".
         device, threads, model: as for `gencodec.compress`.
         progress: called with the share of the work that is done, from 0 to 1.
 
@@ -113,7 +117,8 @@ class Comparer:
         shown: Sequence[str] = SHOWN,
     ) -> None:
         available_codecs(against)  # refuses unknown names
-        codecs = api.installed(model)[:1] if codecs is None else codecs
+        if codecs is None:
+            codecs = (*api.installed(model)[:1], *((api.AUTO,) if model is None else ()))
         given = [each if isinstance(each, str) else each.name for each in codecs]
         for name, known, what in [
             *((name, (api.AUTO, *api.CODECS), "codec") for name in given),
@@ -136,7 +141,7 @@ class Comparer:
             else Ours(each, api.quality_steps(each, model) or every, device, threads, model)
             for each in dict.fromkeys(codecs)
         ]
-        self._decoders: dict[str, str] = {}
+        self._decoders: dict[str, dict[str, None]] = {}  # label -> decoders, in order
         self._files: dict[tuple[str, str, float], bytes] | None = {} if keep_files else None
         self._seen: dict[tuple, Report] = {}
 
@@ -156,18 +161,31 @@ class Comparer:
         steps += sum(len(reference.quality_grid) + searches for reference in theirs)
         count = _Count(steps, progress)
 
-        curves, rows = [], []
+        curves, rows, notes = [], [], list(picture.notes)
+        chosen: tuple[Choice, ...] = ()
+        measured: dict[tuple[str, bytes], float] = {}
         for codec in self.ours:
-            trials = Trials(codec, pixels)
-            curves.append(self._curve(trials, codec.settings, "ours", count))
-            self._decoders[codec.label] = api.info(trials.sample(codec.settings[0]).data).decoder
-            for quality in self.qualities:
+            trials = Trials(codec, pixels, measured)
+            curve = self._curve(trials, codec.settings, "ours", count)
+            found = [api.info(trials.sample(setting).data) for setting in codec.settings]
+            self._decoders.setdefault(codec.label, {}).update(
+                (each.decoder, None) for each in found
+            )
+            if codec.name == api.AUTO:
+                asked = zip(codec.settings, found, strict=True)
+                chosen = tuple(Choice(each, about.codec, about.quality) for each, about in asked)
+                notes.append(chosen_text(chosen))
+            # Of a photo, auto makes the files of autoencoder: what these are matched by holds too.
+            searched = () if curve.points in [each.points for each in curves] else self.qualities
+            count.skip(len(theirs) * len(self.measures) * (len(self.qualities) - len(searched)))
+            curves.append(curve)
+            for quality in searched:
                 sample = trials.sample(quality)
                 self._keep(picture, codec, sample)
                 rows.append(Row(codec.name, quality, trials.point(quality, self.shown), ()))
-        found, refusals = self._all_matches(picture, theirs, [row.point for row in rows], count)
+        others, refusals = self._all_matches(picture, theirs, [row.point for row in rows], count)
         rows = [
-            replace(row, matches=tuple(match for _, matches in found for match in matches[index]))
+            replace(row, matches=tuple(match for _, matches in others for match in matches[index]))
             for index, row in enumerate(rows)
         ]
         report = Report(
@@ -175,15 +193,16 @@ class Comparer:
             width=width,
             height=height,
             grey=pixels.ndim == 2,
-            notes=(*picture.notes, *refusals),
-            curves=(*curves, *(curve for curve, _ in found)),
+            notes=(*notes, *refusals),
+            curves=(*curves, *(curve for curve, _ in others)),
             rows=tuple(rows),
             rates=tuple(
                 rate(mine, other, measure)
                 for mine in curves
-                for other, _ in found
+                for other, _ in others
                 for measure in measures_of([mine, other])
             ),
+            chosen=chosen,
         )
         return self._seen.setdefault(same, report)
 
@@ -195,7 +214,8 @@ class Comparer:
             rates=mean_rates(reports),
             averages=average_rates(reports),
             notes=tuple(available_codecs(self.against)[1]),
-            versions=self._decoders | versions(self.against),
+            versions={label: ", ".join(found) for label, found in self._decoders.items()}
+            | versions(self.against),
         )
 
     def file(self, picture: CompareInput, coder: Coder, setting: float) -> bytes:
@@ -276,6 +296,10 @@ class _Count:
         self.steps, self.done, self.progress = steps, 0, progress
         self.stop = threading.Event()
         self.lock = threading.Lock()
+
+    def skip(self, steps: int) -> None:
+        """Some of the work is not to be done."""
+        self.steps -= steps
 
     def step(self) -> None:
         if self.stop.is_set():

@@ -31,7 +31,7 @@ from .inputs import CompareInput
 from .reference_codecs import available_codecs
 from .results import Comparison, Match, Report, Row
 from .search import Coder
-from .text import Table, caption, rate_tables, row_tables
+from .text import Table, caption, legends, rate_tables, row_tables
 
 __all__ = ["LARGEST", "SCENES", "render"]
 
@@ -57,7 +57,7 @@ def render(comparison: Comparison, inputs: Sequence[CompareInput], comparer: Com
     Raises:
         GencodecError: matplotlib is not installed.
     """
-    svg = chart.draw(comparison.curves, "svg", _title(comparison))
+    svg = chart.draw(comparison.curves, "svg", _title(comparison), legends(comparison))
     marks = {
         "title": html.escape(_title(comparison)),
         "chart": "data:image/svg+xml;base64," + base64.b64encode(svg).decode(),

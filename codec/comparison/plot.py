@@ -5,7 +5,8 @@ Readable in grey: every curve has a marker and a line style of its own, and ours
 
 import importlib.util
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import GencodecError
@@ -38,12 +39,18 @@ def require() -> None:
         )
 
 
-def draw(curves: Sequence[Curve], kind: str, title: str = "") -> bytes:
+def draw(
+    curves: Sequence[Curve],
+    kind: str,
+    title: str = "",
+    legends: Mapping[str, str] = MappingProxyType({}),
+) -> bytes:
     """The curves over bits per pixel: PSNR, and beside it what else every point has.
 
     Arguments:
         kind: "png" or "svg".
         title: put above it as it is, without any markup.
+        legends: what to call the curves of some labels.
 
     Raises:
         GencodecError: matplotlib is not installed.
@@ -59,7 +66,7 @@ def draw(curves: Sequence[Curve], kind: str, title: str = "") -> bytes:
         figure = Figure(figsize=(5.2 * len(measures) + 1.6, 5.4), layout="constrained")
         for column, measure in enumerate(measures, 1):
             axes = figure.add_subplot(1, len(measures), column)
-            _panel(axes, curves, measure)
+            _panel(axes, curves, measure, legends)
         if title:
             figure.suptitle(title, parse_math=False)
         buffer = io.BytesIO()
@@ -68,7 +75,7 @@ def draw(curves: Sequence[Curve], kind: str, title: str = "") -> bytes:
     return buffer.getvalue()
 
 
-def _panel(axes: Any, curves: Sequence[Curve], measure: str) -> None:
+def _panel(axes: Any, curves: Sequence[Curve], measure: str, legends: Mapping[str, str]) -> None:
     theirs = 0
     ours = 0
     for curve in curves:
@@ -86,7 +93,7 @@ def _panel(axes: Any, curves: Sequence[Curve], measure: str) -> None:
             style |= {"linestyle": LINES[theirs % len(LINES)], "markerfacecolor": "white"}
             style |= {"markevery": max(round(len(points) / MARKED), 1)}
             theirs += 1
-        axes.plot(x, y, label=curve.label, **style)
+        axes.plot(x, y, label=legends.get(curve.label, curve.label), **style)
     axes.set_xscale("log")
     low, high = axes.get_xlim()
     ticks = [tick for tick in TICKS if low <= tick <= high]

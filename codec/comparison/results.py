@@ -16,6 +16,7 @@ from ..errors import InputError
 from .quality import QUALITY
 
 __all__ = [
+    "Choice",
     "Comparison",
     "Curve",
     "Match",
@@ -65,7 +66,7 @@ class Match:
 
     Attributes:
         label: of the other codec.
-        measure: "psnr", "ms_ssim" or "bytes".
+        measure: "psnr", "ms_ssim", "ssimulacra2" or "bytes".
         target: what ours has.
         point: the file, or None: no setting of that codec reaches the target.
         saving: percent of that file's bytes that ours saves; less than 0 where ours is larger.
@@ -114,8 +115,17 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What a user who names no codec gets: the file's codec, and its quality, at a setting."""
+
+    setting: float
+    codec: str
+    quality: float
+
+
+@dataclass(frozen=True)
 class Report:
-    """What was found for one picture."""
+    """What was found for one picture; `chosen` where "auto" is among our codecs."""
 
     name: str
     width: int
@@ -125,6 +135,7 @@ class Report:
     curves: tuple[Curve, ...]
     rows: tuple[Row, ...]
     rates: tuple[Rate, ...]
+    chosen: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True)

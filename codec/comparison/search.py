@@ -27,8 +27,8 @@ from .results import Point
 __all__ = ["MEASURES", "Coder", "Measure", "Sample", "Trials"]
 
 Pixels = NDArray[np.uint8]
-Measure = Literal["psnr", "ms_ssim", "bytes"]
-MEASURES: tuple[Measure, ...] = ("psnr", "ms_ssim", "bytes")
+Measure = Literal["psnr", "ms_ssim", "ssimulacra2", "bytes"]
+MEASURES: tuple[Measure, ...] = ("psnr", "ms_ssim", "ssimulacra2", "bytes")
 
 
 class Coder(Protocol):
@@ -59,13 +59,20 @@ class Trials:
     Arguments:
         coder: the codec; the quality of its files grows, by and large, along its settings.
         pixels: uint8 ``(H, W)`` or ``(H, W, 3)``.
+        measured: of that picture's files, by their content; what several codecs may share, one of
+            which chooses among the others. No file is measured twice.
     """
 
-    def __init__(self, coder: Coder, pixels: Pixels) -> None:
+    def __init__(
+        self,
+        coder: Coder,
+        pixels: Pixels,
+        measured: dict[tuple[str, bytes], float] | None = None,
+    ) -> None:
         self.coder = coder
         self.pixels = pixels
         self._files: dict[float, bytes] = {}
-        self._measured: dict[tuple[str, float], float] = {}
+        self._measured = {} if measured is None else measured
 
     def sample(self, setting: float) -> Sample:
         """The file of that setting, measured.
@@ -84,15 +91,15 @@ class Trials:
             GencodecError: as `sample`.
         """
         names = [name for name in names if QUALITY[name].fits(self.pixels.shape)]
-        missing = [name for name in names if (name, setting) not in self._measured]
+        if setting not in self._files:
+            self._files[setting] = self.coder.encode(self.pixels, setting)
+        data = self._files[setting]
+        missing = [name for name in names if (name, data) not in self._measured]
         if missing:
-            if setting not in self._files:
-                self._files[setting] = self.coder.encode(self.pixels, setting)
-            decoded = self.coder.decode(self._files[setting], self.pixels.ndim == 2)
+            decoded = self.coder.decode(data, self.pixels.ndim == 2)
             for name in missing:
-                value = QUALITY[name].measure(self.pixels, decoded)
-                self._measured[name, setting] = value
-        return {name: self._measured[name, setting] for name in names}
+                self._measured[name, data] = QUALITY[name].measure(self.pixels, decoded)
+        return {name: self._measured[name, data] for name in names}
 
     def point(self, setting: float, names: Sequence[str]) -> Point:
         """Size, PSNR and some of `QUALITY` of the file of that setting.
@@ -148,8 +155,8 @@ class Trials:
         return min(good, key=lambda sample: (len(sample.data), sample.setting))
 
     def _is_known(self, measure: Measure, setting: float) -> bool:
-        key = ("psnr" if measure == "bytes" else measure, setting)
-        return key in self._measured
+        name = "psnr" if measure == "bytes" else measure
+        return setting in self._files and (name, self._files[setting]) in self._measured
 
     def _value(self, measure: Measure, setting: float) -> float:
         if measure == "bytes":

@@ -5,13 +5,23 @@ Example:
     ('-12.3%', 'no overlap')
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from .quality import QUALITY
-from .results import Comparison, Point, Rate, Report, Row
+from .results import Choice, Comparison, Point, Rate, Report, Row
 
-__all__ = ["Table", "caption", "percent", "rate_tables", "row_tables"]
+__all__ = [
+    "Table",
+    "caption",
+    "chosen_text",
+    "legends",
+    "percent",
+    "rate_tables",
+    "row_tables",
+]
 
 LOWEST = "* at its lowest quality; it has no smaller file."
 
@@ -36,6 +46,7 @@ def row_tables(report: Report) -> list[Table]:
         for measure, title in (
             ("psnr", "Bytes for at least the same PSNR, and how much of them ours saves"),
             ("ms_ssim", "Bytes for at least the same MS-SSIM, and how much of them ours saves"),
+            ("ssimulacra2", "Bytes for at least the same SSIMULACRA2, and how much ours saves"),
             ("bytes", "PSNR of a file at least as large as ours, dB"),
         ):
             if table := _theirs(title, header, rows, measure):
@@ -47,7 +58,12 @@ def rate_tables(comparison: Comparison) -> list[Table]:
     """BD-rates of the mean curves, and of each picture where there are several."""
     tables = []
     many = len(comparison.pictures) > 1
+    curves: list[tuple[Point, ...]] = []
     for label in dict.fromkeys(rate.label for rate in comparison.rates):
+        points = next(curve.points for curve in comparison.curves if curve.label == label)
+        if points in curves:
+            continue  # auto, of photos alone: the files of autoencoder
+        curves.append(points)
         rates = [rate for rate in comparison.rates if rate.label == label]
         measures = list(dict.fromkeys(rate.measure for rate in rates))
         cells: dict[str, dict[str, Rate]] = {}
@@ -94,6 +110,37 @@ def caption(point: Point) -> str:
         if name != "psnr" and value is not None:
             parts.append(f"{quality.title} {quality.text(value)}")
     return ", ".join([text, *parts])
+
+
+def chosen_text(chosen: Sequence[Choice]) -> str:
+    """What "auto" took, in a sentence.
+
+    >>> chosen_text([Choice(0, "graphics", 100), Choice(50, "graphics", 100)])
+    'auto took graphics at every quality.'
+    >>> exact = [Choice(setting, "graphics", 100) for setting in (50, 90)]
+    >>> chosen_text([Choice(0, "autoencoder", 0), *exact])
+    'auto took autoencoder at quality 0, graphics at 50 to 90.'
+    """
+    parts = []
+    for codec, group in groupby(chosen, key=lambda choice: choice.codec):
+        asked = [f"{choice.setting:g}" for choice in group]
+        parts.append(f"{codec} at {' to '.join(dict.fromkeys((asked[0], asked[-1])))}")
+    if len(parts) == 1:
+        return f"auto took {chosen[0].codec} at every quality."
+    return f"auto took {', '.join(parts).replace(' at ', ' at quality ', 1)}."
+
+
+def legends(comparison: Comparison) -> dict[str, str]:
+    """What to call a curve in a plot, where that is more than its label: what "auto" took."""
+    found = [dict.fromkeys(choice.codec for choice in r.chosen) for r in comparison.pictures]
+    taken = Counter(" and ".join(codecs) for codecs in found if codecs)
+    if not taken:
+        return {}
+    if len(comparison.pictures) == 1:
+        (text,) = taken
+    else:
+        text = ", ".join(f"{count} {codecs}" for codecs, count in taken.most_common())
+    return {"gencodec auto": f"gencodec auto ({text})"}
 
 
 def percent(value: float | None) -> str:

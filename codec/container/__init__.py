@@ -59,9 +59,11 @@ Example:
 """
 
 from collections.abc import Container, Iterable
+from typing import IO
 
 from .chunks import (
     CHUNKS,
+    EXIF_PREFIX,
     MAX_CHUNKS,
     MAX_METADATA,
     MAX_PAYLOAD,
@@ -70,8 +72,10 @@ from .chunks import (
     Chunk,
     ChunkType,
     read_chunks,
+    read_metadata_chunks,
     write_chunks,
 )
+from .file_view import FileView
 from .header import (
     FIELDS,
     HEADER_BYTES,
@@ -91,6 +95,7 @@ from .header import (
 
 __all__ = [
     "CHUNKS",
+    "EXIF_PREFIX",
     "FIELDS",
     "HEADER_BYTES",
     "MAGIC",
@@ -111,6 +116,7 @@ __all__ = [
     "describe",
     "read",
     "read_header",
+    "read_metadata",
     "write",
 ]
 
@@ -150,3 +156,20 @@ def read(
     header, position = parse_header(view)
     metadata, payloads = read_chunks(view, position, segments)
     return header, metadata, payloads
+
+
+def read_metadata(file: IO[bytes]) -> tuple[Header, dict[int, bytes]]:
+    """Header and metadata of an open file, as far as they stand before its first segment.
+
+    Little is read, however large the file: the alpha plane and the segments are not. The file must
+    be able to seek; it is looked at from its first byte.
+
+    Returns:
+        The header and the metadata payloads by type, ``b""`` for that of an alpha plane.
+
+    Raises:
+        FormatError: as `read`, of what was looked at.
+    """
+    view = FileView(file)
+    header, position = parse_header(view)
+    return header, read_metadata_chunks(view, position)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from ..errors import FormatError, InputError
+from .file_view import FileView
 from .varint import REMEDY, cut_off, read_varint, write_varint
 
+EXIF_PREFIX = b"Exif\0\0"  # how JPEG marks EXIF; Pillow expects it, a chunk goes without
 MAX_METADATA = 16 << 20
 MAX_PAYLOAD = 1 << 30
 MAX_CHUNKS = 1 << 16
@@ -89,9 +91,8 @@ def read_chunks(
     payloads: list[bytes] = []
     for type_, start, end in _walk(view, position):
         wanted = type_ != SEGMENT or segments is None or len(payloads) in segments
-        if wanted and _crc(type_, view[start:end]) != int.from_bytes(view[end : end + 4], "little"):
-            name = CHUNKS[type_][0] + (f" {len(payloads)}" if type_ == SEGMENT else "")
-            raise FormatError(f"The checksum of its {name} does not match: {REMEDY}.")
+        if wanted and not _crc_matches(view, type_, start, end):
+            raise _wrong_crc(CHUNKS[type_][0] + (f" {len(payloads)}" if type_ == SEGMENT else ""))
         if type_ == SEGMENT:
             payloads.append(bytes(view[start:end]) if wanted else b"")
         elif type_ < SEGMENT or type_ == RESOLUTION:
@@ -101,7 +102,26 @@ def read_chunks(
     return metadata, payloads
 
 
-def _walk(view: memoryview, position: int) -> Iterator[tuple[int, int, int]]:
+def read_metadata_chunks(view: FileView, position: int) -> dict[int, bytes]:
+    """Metadata by type, from `position` to the first segment; of ALPHA only that it is there.
+
+    Raises:
+        FormatError: a chunk before the first segment, or its place, is not as it must be.
+    """
+    metadata: dict[int, bytes] = {}
+    for type_, start, end in _walk(view, position):
+        if type_ == SEGMENT:
+            break
+        if type_ == ChunkType.ALPHA:
+            metadata[type_] = b""
+        elif type_ < SEGMENT:
+            if not _crc_matches(view, type_, start, end):
+                raise _wrong_crc(CHUNKS[type_][0])
+            metadata[type_] = view[start:end]
+    return metadata
+
+
+def _walk(view: memoryview | FileView, position: int) -> Iterator[tuple[int, int, int]]:
     """Type, start and end of each payload; its order, length and place checked, not its CRC."""
     previous = count = 0
     while position < len(view):
@@ -134,6 +154,14 @@ def _walk(view: memoryview, position: int) -> Iterator[tuple[int, int, int]]:
         yield type_, start, end
     if previous != SEGMENT:
         raise cut_off(len(view))
+
+
+def _crc_matches(view: memoryview | FileView, type_: int, start: int, end: int) -> bool:
+    return _crc(type_, view[start:end]) == int.from_bytes(view[end : end + 4], "little")
+
+
+def _wrong_crc(name: str) -> FormatError:
+    return FormatError(f"The checksum of its {name} does not match: {REMEDY}.")
 
 
 def _crc(type_: int, payload: bytes | memoryview) -> int:

@@ -7,6 +7,7 @@ from enum import IntFlag
 from typing import Any
 
 from ..errors import FormatError, GencodecError, InputError
+from .file_view import FileView
 from .varint import MAX_VARINT_BYTES, REMEDY, cut_off, read_varint, write_varint
 
 MAGIC = b"\x89GNC"
@@ -170,13 +171,13 @@ def write_header(header: Header) -> bytes:
     return data + (zlib.crc32(data) & 0xFFFF).to_bytes(CRC_BYTES, "little")
 
 
-def parse_header(view: memoryview) -> tuple[Header, int]:
+def parse_header(view: memoryview | FileView) -> tuple[Header, int]:
     """The header and the position behind it.
 
     Raises:
         FormatError: as `read_header`.
     """
-    if not view:
+    if not len(view):
         raise FormatError("The file is empty; copy or download it again.")
     prefix = bytes(view[: len(MAGIC)])
     if not MAGIC.startswith(prefix):

@@ -1,6 +1,7 @@
 """Varints: numbers of one to five bytes, and what is said of a file that ends too early."""
 
 from ..errors import FormatError
+from .file_view import FileView
 
 MAX_VARINT_BYTES = 5
 REMEDY = "the file is damaged, copy or download it again"
@@ -21,7 +22,7 @@ def write_varint(value: int) -> bytes:
     return bytes(parts)
 
 
-def read_varint(view: memoryview, position: int) -> tuple[int, int]:
+def read_varint(view: memoryview | FileView, position: int) -> tuple[int, int]:
     """The value and the position behind it.
 
     Raises:

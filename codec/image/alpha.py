@@ -6,7 +6,7 @@ What `encode_alpha` makes is the payload of a container's alpha chunk:
 |-----------------------|------------------------------------------------------------------------|
 | 1 byte                | every pixel has this alpha                                             |
 | begins with ``RIFF``  | a WebP file of one ``VP8L`` chunk first; the plane is its green channel |
-| begins with ``\\x89PNG`` | a PNG file of 8-bit (or shallower) grey                              |
+| begins with ``\\x89PNG`` | a PNG file of 8-bit (or shallower) grey, not interlaced              |
 
 Its size MUST be that of the picture, and a reader MUST check that before it decodes.
 
@@ -17,6 +17,9 @@ Example:
 """
 
 import io
+import struct
+import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -30,6 +33,7 @@ __all__ = ["decode_alpha", "encode_alpha", "fill_hidden"]
 Bytes = NDArray[np.uint8]
 
 BLUR = 1  # pixels around, at every scale
+STEP = 1 << 20  # bytes that are inflated at a time
 WEBP_MAX_SIDE = 16383
 # Well under what Pillow opens as WebP; larger ones are PNG, which comes without such a guard.
 WEBP_MAX_PIXELS = 1 << 26
@@ -152,7 +156,34 @@ def _decode_png(data: bytes, size: tuple[int, int]) -> Bytes:
     if image.mode != "L":
         raise FormatError(f"The file's alpha plane is PNG of mode {image.mode} instead of L.")
     image.load()
+    _check_rows(data, size)  # Pillow does not mind if some are missing
     return np.asarray(image)
+
+
+def _check_rows(data: bytes, size: tuple[int, int]) -> None:
+    """FormatError unless a PNG file of grey holds as many bytes of rows as its size takes."""
+    bits, interlaced = data[24], data[28]
+    wanted, found = size[1] * (1 + -(-size[0] * bits // 8)), 0  # a byte a row tells its filter
+    inflater = zlib.decompressobj()
+    for body in _image_data(data):
+        while found <= wanted and (part := inflater.decompress(body, STEP)):
+            found += len(part)
+            body = inflater.unconsumed_tail
+    if found != wanted or not inflater.eof or interlaced:
+        raise FormatError(
+            "The file's alpha plane is damaged (its PNG has not the rows that it must have);"
+            " copy or download the file again."
+        )
+
+
+def _image_data(png: bytes) -> Iterator[bytes]:
+    """The payloads of the IDAT chunks."""
+    place = 8
+    while place + 8 <= len(png):
+        length, type_ = struct.unpack_from(">I4s", png, place)
+        if type_ == b"IDAT":
+            yield png[place + 8 : place + 8 + length]
+        place += 12 + length
 
 
 def _check_size(found: tuple[int, int], wanted: tuple[int, int]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..container import EXIF_PREFIX
 from .profiles import (
     SRGB_PRIMARIES,
     Primaries,
@@ -25,9 +26,8 @@ from .profiles import (
     sampled_curve,
 )
 
-__all__ = ["EXIF_PREFIX", "cicp", "metadata", "png_profile"]
+__all__ = ["cicp", "metadata", "png_profile"]
 
-EXIF_PREFIX = b"Exif\0\0"  # how JPEG marks EXIF; Pillow expects it, the container leaves it out
 # The tags of a TIFF that tell of the picture; the others tell of how its samples were stored.
 TIFF_TEXT_TAGS = (270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 33432)
 TIFF_IFD_TAGS = (34665, 34853)  # EXIF and GPS

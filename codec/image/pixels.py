@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..container import check_size
+from ..container import EXIF_PREFIX, check_size
 from ..errors import InputError
 from .alpha import decode_alpha, encode_alpha, fill_hidden
 from .limits import check_pixels
-from .metadata import EXIF_PREFIX, cicp, metadata, png_profile
+from .metadata import cicp, metadata, png_profile
 from .open import file_name, open_picture
 from .pillow_errors import reading
 from .pillow_modes import raw_mode, to_planes

@@ -15,6 +15,7 @@ import contextlib
 import importlib
 import io
 import itertools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ from .pillow_errors import reading, writing
 from .profiles import fitted
 from .resolution import stated
 
-__all__ = ["Encoded", "encode", "format_of_suffix"]
+__all__ = ["Colour", "Encoded", "encode", "format_of_suffix", "is_device"]
 
 Colour = tuple[int, int, int]
 
@@ -81,6 +82,11 @@ def format_of_suffix(suffix: str) -> str | None:
             importlib.import_module("pillow_jxl")
     name = Image.EXTENSION.get(suffix)
     return name if name in Image.SAVE else None
+
+
+def is_device(name: str) -> bool:
+    """Whether an output is a device or a pipe, which has no suffix: it gets PNG."""
+    return os.path.exists(name) and not os.path.isfile(name) and not os.path.isdir(name)
 
 
 def encode(

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, WebPImagePlugin
 
 from gencodec.codec import api, library
 
@@ -28,6 +28,31 @@ def pictures() -> dict[str, tuple[Image.Image, float]]:
         "wide": (wide, 30),
         "one-pixel": (small.crop((0, 0, 1, 1)), 50),
     }
+
+
+def drawings() -> dict[str, tuple[Image.Image, float]]:
+    """The same for `graphics`, which is exact; those named PNG as by a Pillow without WebP."""
+    cat = pictures()["q50"][0]
+    page = Image.new("RGB", (64, 40), "#fdf6e3")
+    draw = ImageDraw.Draw(page)
+    draw.text((4, 4), "gencodec", "#073642")
+    draw.ellipse((8, 18, 38, 36), "#268bd2", "#dc322f")
+    clear = page.convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(page.size))
+    small = cat.crop((0, 0, 24, 20))
+    found = {
+        "colours": small,
+        "palette": page,
+        "grey": small.convert("L"),
+        "alpha": clear,
+        "tiles": page.resize((2080, 40), Image.Resampling.NEAREST),
+        "one-pixel": cat.crop((0, 0, 1, 1)),
+        "png-colours": cat.crop((0, 0, 18, 16)),
+        "png-palette": page,
+        "png-grey": small.convert("L"),
+        "png-bilevel": cat.convert("1"),
+    }
+    return {name: (picture, 50) for name, picture in found.items()}
 
 
 def write(
@@ -59,9 +84,10 @@ def main(folder: Path) -> None:
                     continue  # of an earlier release
                 write(folder, title, pictures()["q50"][0], scheme, 50, None, tune)
         return
-    (decoder,) = folder.glob("*-decoder.onnx")
     codec = folder.name.partition("-")[0]
-    for name, (picture, quality) in pictures().items():
+    decoder = next(folder.glob("*-decoder.onnx"), None)  # graphics has none
+    for name, (picture, quality) in (pictures() if decoder else drawings()).items():
+        WebPImagePlugin.SUPPORTED = not name.startswith("png-")
         write(folder, name, picture, codec, quality, decoder)
 
 

@@ -9,7 +9,11 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("compressai", reason="compressai is not installed")
 
 from gencodec.codec.library import default_pair
-from gencodec.training.autoencoder.int8_blocks import Int8Conv2d, InvertedResidual
+from gencodec.training.autoencoder.int8_blocks import (
+    Int8Conv2d,
+    Int8DepthwiseBlock,
+    InvertedResidual,
+)
 from gencodec.training.autoencoder.network import Autoencoder, AutoencoderConfig
 from gencodec.training.autoencoder.restore import INFERENCE_ROLES, read_settings, read_tensors
 
@@ -29,6 +33,10 @@ def read_model(path: Path) -> Autoencoder:
             block.activation_range = torch.ones(
                 block.widen.in_channels + 2 * block.depthwise.in_channels
             )
+        elif isinstance(block, Int8DepthwiseBlock):
+            if f"analysis/{name}.pre.integers" in encoder.file.weights:
+                count = 4 * block.pre.in_channels + block.widen.out_channels
+                block.activation_range = torch.ones(count)
         elif (
             isinstance(block, Int8Conv2d)
             and f"{INFERENCE_ROLES[part]}/{rest}.integers" in stored_names

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...codec import api
 from ...codec.errors import InputError
@@ -19,7 +19,12 @@ from ..export_data import ExportData
 from ..integer_export import proven
 from ..onnx_writer import Role, export_roles, fold_unshuffle, write_decoder, write_encoder
 from .bias_correction import correct_bias
-from .inference_layout import ContextMeanInference, HyperMeanInference, SynthesisInference
+from .inference_layout import (
+    AnalysisInference,
+    ContextMeanInference,
+    HyperMeanInference,
+    SynthesisInference,
+)
 from .integer_inference import ContextIndexInference, HyperIndexInference
 from .network import R_MAX, Z_MAX, Autoencoder
 from .quantizer import SKIPPED_ROWS
@@ -55,8 +60,8 @@ def export(task: AutoencoderTask, data: ExportData, out: Path, about: dict) -> l
     task.enable_int8()
     tables = count_tables(model, crops, count)
     correct_bias(model, crops, -(-count // 2))
-    encoder_roles = _encoder_roles(model)
-    decoder_roles = _decoder_roles(model, fold_activation_ranges(model))
+    rescaled = fold_activation_ranges(model)
+    encoder_roles, decoder_roles = _encoder_roles(rescaled), _decoder_roles(model, rescaled)
     encoder, decoder = export_roles(encoder_roles), export_roles(decoder_roles)
     exact = proven(decoder_roles, decoder)
     halo_analysis, halo_synthesis = receptive_halos(model)
@@ -111,7 +116,7 @@ def _encoder_roles(model: Autoencoder) -> list[Role]:
     return [
         Role(
             "analysis",
-            _Analysis(model),
+            AnalysisInference(model.g_a),
             {"x": pixels, "mix": level_weights},
             ("y",),
             {"x": {1: "height", 2: "width"}},
@@ -229,17 +234,6 @@ def receptive_halos(model: Autoencoder) -> tuple[int, int]:
             "smaller kernels, and nothing that looks at the whole picture."
         )
     return found[0], found[1]
-
-
-class _Analysis(nn.Module):
-    """uint8 pixels ``1 H W 3`` to gained ``y``."""
-
-    def __init__(self, model: Autoencoder) -> None:
-        super().__init__()
-        self.g_a = fold_unshuffle(model.g_a)
-
-    def forward(self, x: Tensor, level_weights: Tensor) -> Tensor:
-        return self.g_a(x.permute(0, 3, 1, 2).float() * (1 / 255) - 0.5, level_weights)
 
 
 def _quality_map(encoder: Path, pictures: list[Pixels], top: int) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""The decoder's networks of floats in the form that runs fast on a CPU.
+"""The networks of floats in the form that runs fast on a CPU.
 
 Channels are the last axis, so that a 1x1 convolution is one product of matrices and bytes lie as
 the kernels for bytes want them; the layers in bytes are in `int8_export`.
@@ -16,14 +16,53 @@ from torch import Tensor, nn
 
 from ..layers import GainTable
 from ..onnx_operators import constant, quantize_linear, uint8
-from .int8_blocks import WEIGHT_STEPS, Int8Conv2d, InvertedResidual
-from .int8_export import Int8Block, Int8Matrix, bias_of, pixel_major
-from .network import ContextMean, HyperMean, Synthesis
+from ..onnx_writer import fold_unshuffle
+from .int8_blocks import WEIGHT_STEPS, Int8Conv2d, Int8DepthwiseBlock, InvertedResidual
+from .int8_export import (
+    FIRST,
+    LAST,
+    DepthwiseInference,
+    Int8Matrix,
+    InvertedResidualInference,
+    bias_of,
+    pixel_major,
+)
+from .network import Analysis, ContextMean, HyperMean, Synthesis
 
-__all__ = ["ContextMeanInference", "HyperMeanInference", "SynthesisInference", "parameter"]
+__all__ = [
+    "AnalysisInference",
+    "ContextMeanInference",
+    "HyperMeanInference",
+    "SynthesisInference",
+    "parameter",
+]
 
 # Layers in front of a pixel shuffle, and the shuffle's factor.
 SHUFFLED = {"body.0.0": 2, "body.1.0": 2, "body.2.0": 2, "body.3.0": 2, "tail.0": 4}
+
+
+class AnalysisInference(nn.Module):
+    """`Analysis` with calibrated blocks: uint8 pixels ``1 H W 3`` to gained ``y``."""
+
+    def __init__(self, g_a: Analysis) -> None:
+        super().__init__()
+        self.g_a = folded = fold_unshuffle(g_a)
+        folded.body[2], folded.tail[0] = _channels_last(g_a.body[2]), _channels_last(g_a.tail[0])
+
+    def forward(self, x: Tensor, level_weights: Tensor) -> Tensor:
+        return self.g_a(x.permute(0, 3, 1, 2).float() * (1 / 255) - 0.5, level_weights)
+
+
+def _channels_last(row: nn.Module) -> nn.Sequential:
+    blocks = [DepthwiseInference(b) for b in row.children() if isinstance(b, Int8DepthwiseBlock)]
+    return _ChannelsLast(*blocks) if blocks else nn.Sequential()
+
+
+class _ChannelsLast(nn.Sequential):
+    """A row of blocks between layers whose channels come first."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.permute(*LAST)).permute(*FIRST)
 
 
 class SynthesisInference(nn.Module):
@@ -87,7 +126,7 @@ class ContextMeanInference(nn.Module):
         super().__init__()
         self.log_gain, self.log_inverse = log_gain, log_inverse
         self.y_in, self.f_in = Int8Matrix(c_m.y_in, 1), Int8Matrix(c_m.f_in, 1)
-        self.body, self.out = Int8Block(c_m.body), Int8Matrix(c_m.out, 1)
+        self.body, self.out = InvertedResidualInference(c_m.body), Int8Matrix(c_m.out, 1)
 
     def forward(
         self,
@@ -116,12 +155,12 @@ def _body(body: nn.Sequential) -> nn.Sequential:
     parts: list[nn.Module] = []
     for place, part in enumerate(body):
         if isinstance(part, InvertedResidual):
-            parts.append(Int8Block(part))
+            parts.append(InvertedResidualInference(part))
             continue
         assert isinstance(part, nn.Sequential)
         blocks = [block for block in part if isinstance(block, InvertedResidual)]
         if len(blocks) == len(part):
-            parts.append(nn.Sequential(*map(Int8Block, blocks)))
+            parts.append(nn.Sequential(*map(InvertedResidualInference, blocks)))
         else:
             layer, side = _first(part), SHUFFLED[f"body.{place}.0"]
             kind = Int8Matrix if isinstance(layer, Int8Conv2d) else _Matrix
@@ -166,7 +205,7 @@ def parameter(name: str, read: Callable[[str], NDArray], has: Callable[[str], bo
     """
     layer, _, kind = name.rpartition(".")
     which = layer.rpartition(".")[2]
-    if which in WEIGHT_STEPS and which != "narrow":
+    if which in WEIGHT_STEPS and which not in ("narrow", "post"):  # which are matrices
         if kind == "bias":
             return read(name) * read(f"{layer}.bias_scale")
         return read(f"{layer}.integers") * read(f"{layer}.scale")[:, None, None, None]

@@ -8,17 +8,21 @@ Reference:
     integer-arithmetic-only inference" (arXiv 1712.05877): training that sees the rounding.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..layers import MeasuredBuffers, Residual, in_float32, round_ste
+from ..layers import Block, MeasuredBuffers, Residual, in_float32, round_ste
 
 __all__ = [
     "INT8_STEPS",
     "UINT8_STEPS",
     "WEIGHT_STEPS",
     "Int8Conv2d",
+    "Int8DepthwiseBlock",
+    "Int8Layer",
     "InvertedResidual",
     "calibrate",
     "inverted_residuals",
@@ -27,7 +31,7 @@ __all__ = [
 INT8_STEPS, UINT8_STEPS = 127, 255  # steps from zero to the largest value of what layers see
 # Of weights, half as many: where a processor lacks instructions for bytes, pairs of products are
 # added in 16 bits, and two of 255 * 127 would not fit.
-WEIGHT_STEPS = {"widen": 63, "depthwise": 127, "narrow": 63}
+WEIGHT_STEPS = {"pre": 63, "post": 63, "widen": 63, "depthwise": 127, "narrow": 63}
 POINTWISE_STEPS = 63  # those of a `Int8Conv2d`
 RANGE_QUANTILE = 0.9999  # of a channel's values are not clipped
 
@@ -82,6 +86,11 @@ class InvertedResidual(Residual):
         first, second, third = self.activation_range[None, :, None, None].split(counts, 1)
         return first, second, third
 
+    def trunk_ranges(self) -> list[Tensor]:
+        """The parts of ``activation_range``, not copied, that are of the row of blocks."""
+        found, count = self.activation_range, self.widen.in_channels
+        return [] if found is None else [found[:count]]
+
     @torch.no_grad()
     def measured(self, x: Tensor) -> Tensor:
         """The activation_range that suits ``x``."""
@@ -108,6 +117,66 @@ class InvertedResidual(Residual):
         self.depthwise.weight[dead] = initial.weight.to(self.depthwise.weight)[dead]
         if self.depthwise.bias is not None:
             self.depthwise.bias[dead] = 0
+
+
+class Int8DepthwiseBlock(Block):
+    """A `Block` whose insides compute in 8 bits once `calibrate` has set ``activation_range``.
+
+    That holds the largest values, by channel, of what its five layers see.
+    """
+
+    def __init__(self, channels: int, start: float = 0.3) -> None:
+        super().__init__(channels, start=start)
+        self.register_buffer("activation_range", None)
+        self.activation_range: Tensor | None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.activation_range is None:
+            return super().forward(x)
+        first, second, third, fourth, fifth = self.activation_ranges()
+        weight = fake_quantize_weight(self.input_weight("pre") * first, WEIGHT_STEPS["pre"])
+        inside = fake_quantize(x / first, INT8_STEPS, -1.0) * (1 / INT8_STEPS)
+        inside = F.conv2d(inside, weight, self.pre.bias)
+        inside = fake_quantize(inside / second, UINT8_STEPS, 0.0) * (second / UINT8_STEPS)
+        weight = fake_quantize_weight(self.depthwise.weight, WEIGHT_STEPS["depthwise"])
+        groups = self.depthwise.in_channels
+        inside = F.conv2d(inside, weight, self.depthwise.bias, padding=1, groups=groups)
+        inside = fake_quantize(inside / third, INT8_STEPS, -1.0) * (1 / INT8_STEPS)
+        weight, bias = self.output_weight("post")
+        x = x + F.conv2d(inside, fake_quantize_weight(weight * third, WEIGHT_STEPS["post"]), bias)
+        weight = fake_quantize_weight(self.input_weight("widen") * fourth, WEIGHT_STEPS["widen"])
+        inside = fake_quantize(x / fourth, INT8_STEPS, -1.0) * (1 / INT8_STEPS)
+        inside = F.conv2d(inside, weight, self.widen.bias)
+        inside = fake_quantize(inside / fifth, UINT8_STEPS, 0.0) * (1 / UINT8_STEPS)
+        weight, bias = self.output_weight("narrow")
+        return x + F.conv2d(
+            inside, fake_quantize_weight(weight * fifth, WEIGHT_STEPS["narrow"]), bias
+        )
+
+    def activation_ranges(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """``activation_range`` of the five layers, each ``1 c 1 1``."""
+        assert self.activation_range is not None
+        narrow, wide = self.pre.in_channels, self.widen.out_channels
+        first, second, third, fourth, fifth = self.activation_range[None, :, None, None].split(
+            [narrow, narrow, narrow, narrow, wide], 1
+        )
+        return first, second, third, fourth, fifth
+
+    def trunk_ranges(self) -> list[Tensor]:
+        """The parts of ``activation_range``, not copied, that are of the row of blocks."""
+        found, count = self.activation_range, self.pre.in_channels
+        return [] if found is None else [found[:count], found[3 * count : 4 * count]]
+
+    @torch.no_grad()
+    def measured(self, x: Tensor) -> Tensor:
+        """The activation_range that suits ``x``."""
+        inside = F.relu(F.conv2d(x, self.input_weight("pre"), self.pre.bias))
+        spread = self.depthwise(inside)
+        middle = x + F.conv2d(spread, *self.output_weight("post"))
+        wide = F.relu(F.conv2d(middle, self.input_weight("widen"), self.widen.bias))
+        seen = x, inside, spread, middle, wide
+        activation_range = torch.cat([activation_range_of(values) for values in seen])
+        return activation_range.clamp(min=1e-3 * float(activation_range.median()) + 1e-12)
 
 
 class Int8Conv2d(MeasuredBuffers, nn.Conv2d):
@@ -157,6 +226,9 @@ def fake_quantize_weight(weight: Tensor, steps: int) -> Tensor:
     return round_ste(weight / scale) * scale
 
 
+Int8Layer = InvertedResidual | Int8DepthwiseBlock | Int8Conv2d
+
+
 @torch.no_grad()
 def calibrate(network: nn.Module, inputs: list[tuple[Tensor, ...]]) -> None:
     """Lets parts of ``network`` compute in 8 bits, by what they see for ``inputs``.
@@ -164,12 +236,12 @@ def calibrate(network: nn.Module, inputs: list[tuple[Tensor, ...]]) -> None:
     Those that do already are left as they are. Blocks in a row see nearly the same and share the
     activation_range of it.
     """
-    seen: dict[InvertedResidual | Int8Conv2d, Tensor] = {}
+    seen: dict[Int8Layer, Tensor] = {}
     handles = []
     for block in network.modules():
-        if isinstance(block, InvertedResidual | Int8Conv2d) and block.activation_range is None:
+        if isinstance(block, Int8Layer) and block.activation_range is None:
 
-            def note(block: InvertedResidual | Int8Conv2d, arguments: tuple[Tensor, ...]) -> None:
+            def note(block: Int8Layer, arguments: tuple[Tensor, ...]) -> None:
                 activation_range = block.measured(arguments[0])
                 seen[block] = torch.maximum(seen.get(block, activation_range), activation_range)
 
@@ -182,19 +254,18 @@ def calibrate(network: nn.Module, inputs: list[tuple[Tensor, ...]]) -> None:
         block.activation_range = activation_range
     for row in network.modules():
         if isinstance(row, nn.Sequential):
-            blocks = [block for block in row if isinstance(block, InvertedResidual)]
+            blocks = [b for b in row if isinstance(b, InvertedResidual | Int8DepthwiseBlock)]
             if len(blocks) == len(row):
                 share(blocks)
 
 
-def share(blocks: list[InvertedResidual]) -> None:
-    """The largest activation_range of what the blocks see becomes that of each."""
-    activation_ranges = [
-        block.activation_range for block in blocks if block.activation_range is not None
-    ]
-    for activation_range in activation_ranges:
-        count = blocks[0].widen.in_channels
-        activation_range[:count] = torch.stack([one[:count] for one in activation_ranges]).amax(0)
+def share(blocks: Sequence[InvertedResidual | Int8DepthwiseBlock]) -> None:
+    """The largest activation_range of what the blocks see of their row becomes that of each."""
+    trunk = [values for block in blocks for values in block.trunk_ranges()]
+    if trunk:
+        largest = torch.stack(trunk).amax(0)
+        for values in trunk:
+            values.copy_(largest)
 
 
 def inverted_residuals(channels: int, hidden: tuple[int, ...]) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""Layers of the decoder in integers of 8 bits, in the form that runs fast on a CPU.
+"""Layers in integers of 8 bits, in the form that runs fast on a CPU.
 
 They are written as quantise-dequantise pairs around plain layers: onnxruntime makes integer
 layers of them on a CPU, and what cannot do that computes the same in floats. Channels are the
@@ -21,10 +21,17 @@ from .int8_blocks import (
     UINT8_STEPS,
     WEIGHT_STEPS,
     Int8Conv2d,
+    Int8DepthwiseBlock,
     InvertedResidual,
 )
 
-__all__ = ["Int8Block", "Int8Matrix", "bias_of", "pixel_major"]
+__all__ = [
+    "DepthwiseInference",
+    "Int8Matrix",
+    "InvertedResidualInference",
+    "bias_of",
+    "pixel_major",
+]
 
 ALL = slice(None)
 
@@ -119,47 +126,64 @@ class Int8Matrix(_Integers):
         return parts[0], parts[1]
 
 
-class Int8Block(nn.Module):
+class _Quantizers(nn.Module):
+    """The steps of what layers see: signed values, and those of a ReLU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step, self.middle = constant(torch.tensor(1 / INT8_STEPS)), constant(uint8(128))
+        self.fine, self.nothing = constant(torch.tensor(1 / UINT8_STEPS)), constant(uint8(0))
+
+    def signed(self, x: Tensor, *axes: int) -> Tensor:
+        """``x`` in -1..1 in bytes and back; ``axes``: a permutation, of the bytes."""
+        x = quantize_linear(x, self.step, self.middle)
+        return dequantize_linear(x.permute(*axes) if axes else x, self.step, self.middle)
+
+    def unsigned(self, x: Tensor, *axes: int) -> Tensor:
+        """The same of 0..1, the rest clipped: this is the ReLU."""
+        x = quantize_linear(x, self.fine, self.nothing)
+        return dequantize_linear(x.permute(*axes) if axes else x, self.fine, self.nothing)
+
+
+FIRST, LAST = (0, 3, 1, 2), (0, 2, 3, 1)  # permutations that put channels there
+
+
+def _pointwise(
+    layer: nn.Conv2d, name: str, out: Tensor | None, inputs: Tensor, step: float
+) -> _Integers:
+    """A pointwise layer that sees values in units of ``inputs``, and gives them in ``out``'s.
+
+    With ``out`` it is stored as a convolution, without as a matrix.
+    """
+    weight, bias = layer.weight * inputs[:, None, None], layer.bias
+    if out is not None:
+        weight, bias = weight / out[:, None, None, None], None if bias is None else bias / out
+    return _Integers(weight, bias, WEIGHT_STEPS[name], step, int(out is None))
+
+
+def _depthwise(layer: nn.Conv2d, out: Tensor, inputs: Tensor, step: float) -> _Integers:
+    weight, bias = layer.weight * (inputs / out)[:, None, None, None], bias_of(layer) / out
+    return _Integers(weight, bias, WEIGHT_STEPS["depthwise"], step, 0)
+
+
+def _wide(x: Tensor, layer: _Integers) -> Tensor:
+    return nn.functional.conv2d(x, layer.weight(), layer.offset())
+
+
+class InvertedResidualInference(nn.Module):
     """A calibrated `InvertedResidual` on ``1 h w c``, in units of its activation range."""
 
     def __init__(self, block: InvertedResidual) -> None:
         super().__init__()
-        first, second, third = (
-            activation_range.flatten() for activation_range in block.activation_ranges()
-        )
+        first, second, third = (values.flatten() for values in block.activation_ranges())
         assert block.spread is None and bool((first == 1).all())
-        column = (slice(None), None, None, None)
-        self.widen = _Integers(
-            block.widen.weight / second[column],
-            bias_of(block.widen) / second,
-            WEIGHT_STEPS["widen"],
-            1 / INT8_STEPS,
-            0,
-        )
-        self.depthwise = _Integers(
-            block.depthwise.weight * (second / third)[column],
-            bias_of(block.depthwise) / third,
-            WEIGHT_STEPS["depthwise"],
-            1 / INT8_STEPS,
-            0,
-        )
-        self.narrow = _Integers(
-            block.narrow.weight * third[:, None, None],
-            None,
-            WEIGHT_STEPS["narrow"],
-            1 / UINT8_STEPS,
-            1,
-        )
-        self.signed, self.middle = constant(torch.tensor(1 / INT8_STEPS)), constant(uint8(128))
-        self.unsigned, self.nothing = constant(torch.tensor(1 / UINT8_STEPS)), constant(uint8(0))
-        self.hidden = block.depthwise.in_channels
+        self.widen = _pointwise(block.widen, "widen", second, first, 1 / INT8_STEPS)
+        self.depthwise = _depthwise(block.depthwise, third, second, 1 / INT8_STEPS)
+        self.narrow = _pointwise(block.narrow, "narrow", None, third, 1 / UINT8_STEPS)
+        self.bytes, self.hidden = _Quantizers(), block.depthwise.in_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        inside = quantize_linear(x, self.signed, self.middle)
-        inside = dequantize_linear(inside.permute(0, 3, 1, 2), self.signed, self.middle)
-        inside = nn.functional.conv2d(inside, self.widen.weight(), self.widen.offset())
-        inside = quantize_linear(inside, self.signed, self.middle)
-        inside = dequantize_linear(inside, self.signed, self.middle)
+        inside = self.bytes.signed(_wide(self.bytes.signed(x, *FIRST), self.widen))
         inside = nn.functional.conv2d(
             inside,
             self.depthwise.weight(),
@@ -167,6 +191,33 @@ class Int8Block(nn.Module):
             padding=1,
             groups=self.hidden,
         )
-        inside = quantize_linear(inside, self.unsigned, self.nothing)  # clips at zero: the ReLU
-        inside = dequantize_linear(inside.permute(0, 2, 3, 1), self.unsigned, self.nothing)
-        return x + torch.matmul(inside, self.narrow.weight())
+        return x + torch.matmul(self.bytes.unsigned(inside, *LAST), self.narrow.weight())
+
+
+class DepthwiseInference(nn.Module):
+    """A calibrated `Int8DepthwiseBlock` on ``1 h w c``, in units of its activation range."""
+
+    def __init__(self, block: Int8DepthwiseBlock) -> None:
+        super().__init__()
+        first, second, third, fourth, fifth = (v.flatten() for v in block.activation_ranges())
+        assert block.spread is None and bool((first == 1).all()) and bool((fourth == 1).all())
+        self.pre = _pointwise(block.pre, "pre", second, first, 1 / INT8_STEPS)
+        self.depthwise = _depthwise(block.depthwise, third, second, 1 / UINT8_STEPS)
+        self.post = _pointwise(block.post, "post", None, third, 1 / INT8_STEPS)
+        self.widen = _pointwise(block.widen, "widen", fifth, fourth, 1 / INT8_STEPS)
+        self.narrow = _pointwise(block.narrow, "narrow", None, fifth, 1 / UINT8_STEPS)
+        self.bytes, self.channels = _Quantizers(), block.pre.in_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        inside = self.bytes.unsigned(_wide(self.bytes.signed(x, *FIRST), self.pre))
+        inside = nn.functional.conv2d(
+            inside,
+            self.depthwise.weight(),
+            self.depthwise.offset(),
+            padding=1,
+            groups=self.channels,
+        )
+        inside = self.bytes.signed(inside, *LAST)
+        x = x + torch.matmul(inside, self.post.weight()) + self.post.offset()
+        inside = self.bytes.unsigned(_wide(self.bytes.signed(x, *FIRST), self.widen), *LAST)
+        return x + torch.matmul(inside, self.narrow.weight()) + self.narrow.offset()

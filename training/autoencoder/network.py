@@ -44,7 +44,7 @@ from ..transforms import (
     set_linear,
     up,
 )
-from .int8_blocks import Int8Conv2d, InvertedResidual, inverted_residuals
+from .int8_blocks import Int8Conv2d, Int8DepthwiseBlock, InvertedResidual, inverted_residuals
 from .quantizer import LOG_STEP, ROWS, SIGMA_MIN, Quantizer
 
 __all__ = ["Autoencoder", "AutoencoderConfig", "level_weights_at"]
@@ -106,9 +106,14 @@ class Analysis(nn.Module):
         a, b, d = c.ea
         self.stem = nn.Sequential(nn.PixelUnshuffle(4), PreciseConv2d(48, a, 3, padding=1))
         first, second = down_overlapping(a, b), down_overlapping(b, d)
-        self.body = nn.Sequential(blocks(a, c.na[0]), first, blocks(b, c.na[1]), second)
+        # At 1/4 bytes would save no time, and their rounding costs 0.5 % of the rate.
+        fine, coarse = (
+            blocks(width, count, Int8DepthwiseBlock)
+            for width, count in zip(c.ea[1:], c.na[1:], strict=True)
+        )
+        self.body = nn.Sequential(blocks(a, c.na[0]), first, fine, second)
         self.film = GainTable(c.gain_levels, d)
-        self.tail = nn.Sequential(blocks(d, c.na[2]), PreciseConv2d(d, c.y, 1))
+        self.tail = nn.Sequential(coarse, PreciseConv2d(d, c.y, 1))
         self.log_gain = GainTable(c.gain_levels, c.y, first_gain(c, 0.5))
         with torch.no_grad():
             set_linear(self.stem[1], cosine_scaled(4, 48)[0])

@@ -63,7 +63,11 @@ def read_tensors(path: Path, model: nn.Module) -> dict[str, Tensor]:
             values = _training_table(encoder.file, name).astype(np.float32)
         else:
             side, role, prefix = PLACES[part]
-            values = stored(files[side], f"{role}/{prefix}{rest}")
+            file, layer = files[side], rest.rpartition(".")[0]
+            if f"{role}/{prefix}{layer}.integers" in file.weights:
+                values = _inference_parameter(file, role, f"{prefix}{rest}")
+            else:
+                values = stored(file, f"{role}/{prefix}{rest}")
             layer = model.get_submodule(name.rpartition(".")[0])
             if isinstance(layer, IntConv2d):
                 values = values / 2.0**layer.shift

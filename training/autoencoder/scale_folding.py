@@ -5,12 +5,13 @@ them all with one step, and nothing has to be scaled while a picture is worked o
 """
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from .int8_blocks import Int8Conv2d, InvertedResidual
+from ..layers import GainTable
+from .int8_blocks import Int8Conv2d, Int8DepthwiseBlock, InvertedResidual
 from .network import Autoencoder
 
 __all__ = ["fold_activation_ranges"]
@@ -23,16 +24,20 @@ class _Trunk:
     makers: list[nn.Module]
     blocks: list[nn.Module]
     readers: list[nn.Module]
+    films: list[GainTable] = field(default_factory=list)  # what is added to its channels
 
 
 def _trunks(model: Autoencoder) -> list[_Trunk]:
     h, c, g = model.h_s.body, model.c_m, model.g_s.body
+    a, tail = _rows(model.g_a.body), _rows(model.g_a.tail)
     up = [_rows(h[0])[0], _rows(h[2])[0], _rows(g[1])[0], _rows(g[3])[0]]
     return [
+        _Trunk([a[1]], _rows(a[2]), [a[3]]),
+        _Trunk([a[3]], _rows(tail[0]), [tail[1]], [model.g_a.film]),
         _Trunk([up[0]], [h[1]], [up[1]]),
         _Trunk([up[1]], [h[3]], [model.h_s.out, c.f_in]),
         _Trunk([c.y_in, c.f_in], [c.body], [c.out]),
-        _Trunk([], _rows(g[0]), [up[2], c.y_in]),
+        _Trunk([], _rows(g[0]), [up[2], c.y_in], [model.g_s.film]),
         _Trunk([up[2]], _rows(g[2]), [up[3]]),
         _Trunk([up[3]], _rows(g[4]), [model.g_s.tail[0]]),
     ]
@@ -47,8 +52,12 @@ def fold_activation_ranges(model: Autoencoder) -> Autoencoder:
     """A copy of ``model``, calibrated, whose blocks see channels of activation_range 1."""
     model = copy.deepcopy(model)
     for trunk in _trunks(model):
-        blocks = [block for block in trunk.blocks if isinstance(block, InvertedResidual)]
-        activation_ranges = [block.activation_ranges()[0].flatten() for block in blocks]
+        blocks = [
+            block
+            for block in trunk.blocks
+            if isinstance(block, InvertedResidual | Int8DepthwiseBlock)
+        ]
+        activation_ranges = [values for block in blocks for values in block.trunk_ranges()]
         int8_layers = [layer for layer in trunk.readers if isinstance(layer, Int8Conv2d)]
         activation_ranges += [
             layer.activation_range for layer in int8_layers if layer.activation_range is not None
@@ -63,7 +72,8 @@ def fold_activation_ranges(model: Autoencoder) -> Autoencoder:
             bias.div_(each)
         if not trunk.makers:  # the latent itself
             model.g_s.log_gain.table.sub_(activation_range.log())
-            model.g_s.film.table.div_(activation_range)
+        for film in trunk.films:
+            film.table.div_(activation_range)
         for block in blocks:
             _rescale(block, activation_range)
         for layer in trunk.readers:
@@ -73,14 +83,18 @@ def fold_activation_ranges(model: Autoencoder) -> Autoencoder:
     return model
 
 
-def _rescale(block: InvertedResidual, activation_range: Tensor) -> None:
+def _rescale(block: InvertedResidual | Int8DepthwiseBlock, activation_range: Tensor) -> None:
     for name, value in block.plain(dict(block.named_parameters())).items():
         block.get_parameter(name).copy_(value)
     block.spread = None
-    block.widen.weight.mul_(activation_range[:, None, None])
-    block.narrow.weight.div_(activation_range[:, None, None, None])
-    assert block.activation_range is not None
-    block.activation_range[: len(activation_range)] = 1
+    for front, behind in block.pairs:
+        block.get_parameter(f"{front}.weight").mul_(activation_range[:, None, None])
+        block.get_parameter(f"{behind}.weight").div_(activation_range[:, None, None, None])
+        bias = getattr(block, behind).bias
+        if bias is not None:
+            bias.div_(activation_range)
+    for values in block.trunk_ranges():
+        values.fill_(1)
 
 
 def _of(layer: nn.Module) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from ..data import Pixels
 from ..dead_units import record_activity, reinitialize
 from ..graphics import graphics_tiles
 from ..task import WeightsMixin, parse_network
-from .int8_blocks import Int8Conv2d, InvertedResidual, calibrate
+from .int8_blocks import Int8Layer, calibrate
 from .network import Autoencoder, AutoencoderConfig
 from .restore import read_settings, read_tensors
 from .visual_loss import VISUAL_MIN_SIDE, VisualLoss
@@ -78,7 +78,7 @@ class AutoencoderTask(WeightsMixin):
     def prepare(self) -> None:
         """Sets the blocks' scales and starts hidden units again that never act."""
         for block in self.model.modules():
-            if isinstance(block, InvertedResidual | Int8Conv2d):
+            if isinstance(block, Int8Layer):
                 block.activation_range = None  # of the run before
         with record_activity(self.model) as seen, torch.no_grad():
             for inputs in self._calibration_inputs():

@@ -1,135 +1,19 @@
-"""Entropy coding of integers under stored integer frequency tables; the only user of constriction.
+"""The coder: values under tables to words, and back. See the package's docstring."""
 
-A *row* is a frequency table over the values ``low .. low + n - 1`` and a last entry, the escape,
-for everything outside. All frequencies are positive integers of a row sum `TOTAL`, made once
-when a model is exported, so that writer and reader use the same numbers on every machine.
-
-Values are coded in groups of equal row, which costs one call of the coder a row instead of one
-a value. Where a row's values are mostly zero they may be coded in blocks of `BLOCK`: first which
-of them are not zero, one symbol a block, then those alone. That is as many bits, but a third of
-the symbols. An escaped value is followed, after all groups of its call, by an Exp-Golomb code of
-its distance from the table: class of length (uniform, 4 bits), that many bits, and the side.
-
-The coder is a stack (ANS), so the writer records everything and encodes in reverse at the end;
-after the last value the reader's stack is empty, which is checked. Damaged data mostly decodes to
-other values without a word, so a checksum of the values has to stand beside the stream.
-
-References:
-    Duda 2009 (arXiv 0902.0271), asymmetric numeral systems.
-    Bamler 2022 (arXiv 2201.01741), "Understanding entropy coding with ANS", constriction.
-"""
-
-import constriction
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import FormatError
+from ..errors import FormatError
+from .backend import AnsCoder, Categorical, Uniform
+from .tables import BLOCK, Ints, Tables
 
-__all__ = ["TOTAL", "Decoder", "Encoder", "Tables"]
+__all__ = ["Decoder", "Encoder"]
 
-stream = vars(constriction)["stream"]  # native code, which has no type stubs
-TOTAL = 2**16  # every row's frequencies sum to this
-MOST = 2**22  # the sum of a row of its own; the coder works with 24 bits
-BLOCK = 8  # values of a mostly zero row that share a symbol
-FEWEST = 64  # values of such a row from which blocks are used
-ONES = np.array([mask.bit_count() for mask in range(2**BLOCK)])  # of a block, values not zero
-EACH = stream.model.Categorical(perfect=False)  # a table a value; exact, as with `Tables.model`
+EACH = Categorical(perfect=False)  # a table a value; exact, as with `Tables.model`
 LENGTH_CLASSES = 16  # an escaped value lies less than 2**16 - 1 outside its table
 
-Ints = NDArray[np.integer]  # what is taken; what is given back is int32
 Indices = NDArray[np.intp]
-
-
-class Tables:
-    """Rows of frequencies, with the coder's models made when first used.
-
-    Arguments:
-        low: int ``(rows,)``, the smallest value of each row.
-        sizes: int ``(rows,)``, the number of entries of each row, the escape included.
-        frequencies: int ``(sum of sizes,)``, all rows one after another.
-        total: what each row sums to.
-        blocks: codes rows that say zero at least half of the time in blocks; a part of the format.
-
-    Raises:
-        ValueError: a row is empty, not positive or does not sum to ``total``.
-
-    Example:
-        >>> rows = Tables(np.array([-1]), np.array([4]), np.array([9, 65500, 20, 7]))
-        >>> rows.low.tolist(), len(rows)
-        ([-1], 1)
-    """
-
-    def __init__(
-        self,
-        low: Ints,
-        sizes: Ints,
-        frequencies: Ints,
-        total: int = TOTAL,
-        blocks: bool = False,
-    ) -> None:
-        self.low = np.asarray(low, np.int64)
-        self.sizes = np.asarray(sizes, np.int64)
-        flat = np.asarray(frequencies, np.int64)
-        ends = np.cumsum(self.sizes)
-        if (
-            self.low.shape != self.sizes.shape
-            or self.sizes.size == 0
-            or int(self.sizes.min()) < 2
-            or int(ends[-1]) != flat.size
-            or int(flat.min()) < 1
-            or np.any(np.add.reduceat(flat, ends - self.sizes) != total)
-        ):
-            raise ValueError("the frequency tables are not rows of positive integers of one sum")
-        self.frequencies = flat
-        self.starts = ends - self.sizes
-        self.last = self.low + self.sizes - 1  # of each row: the escape as a value
-        self.lowest = self.low.tolist()  # as plain numbers, for loops over rows
-        self.bits = -np.log2(flat / total).astype(np.float32)
-        inside = (self.low <= 0) & (self.low + self.sizes - 1 > 0)
-        of_zero = flat[self.starts + np.where(inside, -self.low, 0)]
-        self.mostly_zero = (inside & (self.sizes > 2) & (2 * of_zero >= total) & blocks).tolist()
-        self._models: dict[int, object] = {}
-        self._blocks: dict[int, tuple[object, object]] = {}
-
-    def __len__(self) -> int:
-        return self.low.size
-
-    def row(self, index: int) -> NDArray[np.int64]:
-        """Frequencies of one row, the escape last."""
-        start = self.starts[index]
-        return self.frequencies[start : start + self.sizes[index]]
-
-    def model(self, index: int) -> object:
-        """constriction's model of a row; exact, since the frequencies are small integers."""
-        found = self._models.get(index)
-        if found is None:
-            found = stream.model.Categorical(self.row(index).astype(np.float64), perfect=False)
-            self._models[index] = found
-        return found
-
-    def in_blocks(self, index: int, count: int) -> bool:
-        """Whether ``count`` values of a row are coded in blocks; a rule of the format."""
-        return self.mostly_zero[index] and count >= FEWEST
-
-    def block_models(self, index: int) -> tuple[object, object]:
-        """Of a mostly zero row: which values of a block are not zero (bits, the first value's
-        highest), and a value that is not, as its index in the row without zero."""
-        found = self._blocks.get(index)
-        if found is None:
-            row, zero = self.row(index), -self.lowest[index]
-            total, zeros = int(row.sum()), int(row[zero])
-            # Integers of any size: the same on every machine.
-            chance = [zeros ** (BLOCK - k) * (total - zeros) ** k for k in range(BLOCK + 1)]
-            counts = np.array([max(1, MOST * c // total**BLOCK) for c in chance], np.int64)
-            masks = counts[ONES]
-            masks[0] += MOST - masks.sum()
-            rest = np.delete(row, zero)
-            found = tuple(
-                stream.model.Categorical(part.astype(np.float64), perfect=False)
-                for part in (masks, rest)
-            )
-            self._blocks[index] = found
-        return found
+Model = Categorical | Uniform
 
 
 def _bits(
@@ -170,10 +54,6 @@ def _groups(rows: Ints) -> tuple[Indices, list[tuple[int, int, int]]]:
     return order, list(zip(used, starts, [*starts[1:], rows.size], strict=False))
 
 
-def _uniform(size: int) -> object:
-    return stream.model.Uniform(size)
-
-
 class Encoder:
     """Records values and writes them as one stream.
 
@@ -189,7 +69,7 @@ class Encoder:
 
     def __init__(self) -> None:
         self.bits = 0.0  # information content of all that was put so far, escapes included
-        self._parts: list[tuple[Ints, object]] = []
+        self._parts: list[tuple[Ints, Model | NDArray[np.uint32]]] = []
 
     def put(self, values: Ints, rows: Ints, tables: Tables) -> None:
         """Adds ``values`` (int, 1-d), each under the row of ``tables`` that ``rows`` names.
@@ -210,13 +90,13 @@ class Encoder:
             length = np.floor(np.log2(distance + 1)).astype(np.int32)
             if length.max() >= LENGTH_CLASSES:
                 raise ValueError("a value lies too far outside its frequency table")
-            self._parts.append((length, _uniform(LENGTH_CLASSES)))
-            self._parts.append((below.astype(np.int32), _uniform(2)))
+            self._parts.append((length, Uniform(LENGTH_CLASSES)))
+            self._parts.append((below.astype(np.int32), Uniform(2)))
             for bits in range(1, LENGTH_CLASSES):
                 chosen = length == bits
                 if chosen.any():
                     rest = (distance[chosen] + 1 - 2**bits).astype(np.int32)
-                    self._parts.append((rest, _uniform(2**bits)))
+                    self._parts.append((rest, Uniform(2**bits)))
 
     def _put_group(self, entry: Ints, row: int, tables: Tables) -> None:
         """Adds values of one row, given as their indices in it."""
@@ -242,7 +122,7 @@ class Encoder:
 
     def finish(self) -> bytes:
         """The stream: little-endian 32-bit words."""
-        coder = stream.stack.AnsCoder()
+        coder = AnsCoder()
         for values, model in reversed(self._parts):
             if isinstance(model, np.ndarray):
                 coder.encode_reverse(values, EACH, model.astype(np.float64))
@@ -263,7 +143,7 @@ class Decoder:
             raise FormatError("the entropy-coded stream is damaged: it is not made of whole words.")
         words = np.frombuffer(data, "<u4").astype(np.uint32)
         try:
-            self._coder = stream.stack.AnsCoder(words)
+            self._coder = AnsCoder(words)
         except (ValueError, AssertionError) as error:
             raise FormatError("the entropy-coded stream is damaged: it ends wrongly.") from error
 
@@ -328,16 +208,16 @@ class Decoder:
         return self._decode(EACH, np.asarray(frequencies, np.float64))
 
     def _escaped(self, rows: Ints, tables: Tables) -> NDArray[np.int64]:
-        length = self._decode(_uniform(LENGTH_CLASSES), rows.size)
-        below = self._decode(_uniform(2), rows.size) == 1
+        length = self._decode(Uniform(LENGTH_CLASSES), rows.size)
+        below = self._decode(Uniform(2), rows.size) == 1
         distance = np.zeros(rows.size, np.int64)
         for bits in sorted(set(length.tolist()) - {0}):
             chosen = length == bits
-            rest = self._decode(_uniform(2**bits), int(chosen.sum()))
+            rest = self._decode(Uniform(2**bits), int(chosen.sum()))
             distance[chosen] = rest.astype(np.int64) + 2**bits - 1
         return np.where(below, tables.low[rows] - 1 - distance, tables.last[rows] + distance)
 
-    def _decode(self, model: object, count: int | NDArray) -> NDArray[np.int32]:
+    def _decode(self, model: Model, count: int | NDArray) -> NDArray[np.int32]:
         try:
             return np.asarray(self._coder.decode(model, count), np.int32)
         except (ValueError, AssertionError, KeyError) as error:

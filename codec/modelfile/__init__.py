@@ -49,7 +49,6 @@ References:
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,13 +56,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import ModelError
+from ..errors import ModelError
+from . import contents
+from .protobuf import fields, tag, varint, varints
 
 __all__ = ["KEY", "MAX_EXACT_INT", "RENAMED", "ModelFile", "digest", "exact_bound"]
 
 KEY = "gencodec"
 MAX_EXACT_INT = 2**24  # float32 holds every integer up to here
 LARGEST = 64 * 2**20  # bytes; no model of ours comes near
+
+ABOUT = {"format", "scheme", "part", "roles", "exact", "settings", "card"}
 
 # Old name -> new name: of entries of the description, of its settings (``network`` included), and
 # of tables. It goes once no shipped or golden model needs it.
@@ -112,16 +115,32 @@ class ModelFile:
                 self._check_bound(role, layer)
 
     @classmethod
-    def load(cls, path: str | Path) -> "ModelFile":
-        """Reads ``path``; a ModelError names it if that fails."""
+    def load(cls, path: str | Path, shipped: bool = False) -> "ModelFile":
+        """Reads ``path``; a ModelError names it if that fails.
+
+        Arguments:
+            shipped: it came with this package, whose tests have looked at its `contents`.
+        """
         path = Path(path)
         try:
             if path.stat().st_size > LARGEST:
                 raise ModelError(f"{path} is too large to be a model of gencodec.")
-            return cls(path.read_bytes(), path.name)
+            file = cls(path.read_bytes(), path.name)
         except OSError as error:
             reason = error.strerror or error
             raise ModelError(f"The model file {path} cannot be read: {reason}.") from error
+        if not shipped:
+            file.check_contents()
+        return file
+
+    def check_contents(self) -> None:
+        """ModelError for a file with anything in it that a model of gencodec does not need."""
+        try:
+            contents.check(self.data, KEY)
+        except (IndexError, ValueError, TypeError) as error:
+            raise self._wrong(str(error)) from error
+        if unknown := sorted(self.about.keys() - ABOUT):
+            raise self._wrong(f"its description has unknown metadata ({', '.join(unknown)})")
 
     @cached_property
     def digest(self) -> bytes:
@@ -164,7 +183,7 @@ class ModelFile:
             raise self._wrong(f"it has no network {name!r}")
         parts = [raw for owner, raw in graph if owner in (name, "")]
         body = b"".join(parts)
-        return head + _tag(MODEL_GRAPH, 2) + _varint(len(body)) + body
+        return head + tag(MODEL_GRAPH, 2) + varint(len(body)) + body
 
     def table(self, name: str) -> NDArray:
         """The integer or float table ``tables/name``."""
@@ -184,7 +203,7 @@ class ModelFile:
             if number == 1 and isinstance(value, int):
                 dims.append(value)
             elif number == 1:  # packed
-                dims.extend(_varints(value))
+                dims.extend(varints(value))
             elif number == 2:
                 kind = value
             elif number == 9:
@@ -234,7 +253,7 @@ class ModelFile:
 
     def _raw_fields(self, data: bytes) -> list[tuple]:
         try:
-            return list(_protobuf(data))
+            return list(fields(data))
         except (IndexError, ValueError, TypeError) as error:
             raise self._wrong("it is not an ONNX file, or damaged") from error
 
@@ -267,59 +286,3 @@ def _renamed_settings(settings: dict) -> dict:
         RENAMED.get(name, name): _renamed_settings(value) if isinstance(value, dict) else value
         for name, value in settings.items()
     }
-
-
-def _protobuf(data: bytes) -> Iterator[tuple]:
-    """Fields of a message: (number, int or bytes, the field's own bytes)."""
-    at, view = 0, memoryview(data)
-    while at < len(view):
-        start = at
-        key, at = _read_varint(view, at)
-        number, wire = key >> 3, key & 7
-        if wire == 0:
-            value, at = _read_varint(view, at)
-        elif wire in (1, 5):
-            size = 8 if wire == 1 else 4
-            value, at = bytes(view[at : at + size]), at + size
-        elif wire == 2:
-            size, at = _read_varint(view, at)
-            value, at = bytes(view[at : at + size]), at + size
-        else:
-            raise ValueError("unknown wire type")
-        if at > len(view):
-            raise ValueError("truncated")
-        yield number, value, bytes(view[start:at])
-
-
-def _read_varint(view: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = view[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-        shift += 7
-        if shift > 63:
-            raise ValueError("varint too long")
-
-
-def _varints(data: bytes) -> list[int]:
-    view, at, values = memoryview(data), 0, []
-    while at < len(view):
-        value, at = _read_varint(view, at)
-        values.append(value)
-    return values
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _tag(number: int, wire: int) -> bytes:
-    return _varint(number << 3 | wire)

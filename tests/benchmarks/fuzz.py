@@ -1,0 +1,223 @@
+"""Feeds damaged and forged files to everything that reads ``.gnc``, guided by coverage.
+
+    python tests/benchmarks/fuzz.py autoencoder --minutes 60 [--findings DIR]
+    python tests/benchmarks/fuzz.py autoencoder --damaged 2000
+
+A file is a finding where `info`, `decompress`, `verify` or `container.read_metadata` raise anything
+but an error of gencodec, take over 10 seconds or make the process grow over the limit of memory.
+It is kept in the folder of findings; make a test of it.
+
+Files start from the tiny golden ones of the codec (drawn pictures for graphics). Half of the
+mutations are of the bytes, half of what is inside, with every checksum made right again, since no
+mutation of bytes alone passes the container's. With atheris installed libFuzzer chooses what is
+mutated and stops at a finding; elsewhere a plain loop keeps the files that reach new lines of
+gencodec, and goes on. ``--damaged`` reads so many truncated and so many bit-flipped files instead.
+"""
+
+import argparse
+import hashlib
+import importlib
+import importlib.util
+import random
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from io import BytesIO
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+from unittest.mock import patch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for helpers
+TIMEOUT = 10  # seconds
+Read = Callable[[bytes], None]
+Mutate = Callable[[bytes, random.Random], bytes]
+
+
+class Same(bytes):
+    """Bytes that equal any others."""
+
+    def __eq__(self, _: object) -> bool:
+        return True
+
+    def __ne__(self, _: object) -> bool:
+        return False
+
+    __hash__ = bytes.__hash__
+
+
+def reader(model: Path | None) -> Read:
+    """Reads a file in every way; what it raises is a finding.
+
+    The last way takes any symbols for those that were written, as if a forger had made their
+    checks, which mutations do not: so hostile symbols reach the networks and the pixels.
+    """
+    from gencodec.codec import api, container, entropy
+    from gencodec.codec.errors import GencodecError
+    from gencodec.codec.schemes.autoencoder import segment as autoencoder
+    from gencodec.codec.schemes.flow import segment as flow
+    from gencodec.codec.schemes.graphics import tile
+    from gencodec.codec.schemes.vqvae import codec as vqvae
+
+    def decompress(data: bytes) -> None:
+        api.decompress(data, threads=1, model=model)
+
+    def as_forged(data: bytes) -> None:
+        with ExitStack() as stack:
+            for module in (autoencoder, flow, vqvae):
+                stack.enter_context(patch.object(module, "_checksum", lambda *_: Same()))
+            stack.enter_context(patch.object(tile, "_check", lambda *_: Same()))
+            stack.enter_context(patch.object(entropy.Decoder, "finish", lambda *_: None))
+            decompress(data)
+
+    def read(data: bytes) -> None:
+        for look in (
+            lambda data: container.read_metadata(BytesIO(data)),
+            api.info,
+            lambda data: api.verify(data, model=model),
+            decompress,
+            as_forged,
+        ):
+            with suppress(GencodecError):
+                look(data)
+
+    return read
+
+
+def mutator() -> Mutate:
+    from helpers import mutations
+
+    def mutate(data: bytes, rng: random.Random) -> bytes:
+        return (mutations.forged if rng.random() < 0.5 else mutations.mutated)(data, rng)
+
+    return mutate
+
+
+def keep(data: bytes, folder: Path, what: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{what}-{hashlib.sha256(data).hexdigest()[:16]}.gnc"
+    path.write_bytes(data)
+    print(f"{path}:\n{traceback.format_exc()}", flush=True)
+
+
+def watched(read: Read, data: bytes) -> None:
+    """Reads with an alarm."""
+
+    def late(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"over {TIMEOUT} s")
+
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(TIMEOUT)
+    try:
+        read(data)
+    finally:
+        signal.alarm(0)
+
+
+def megabytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def loop(files: list[bytes], read: Read, mutate: Mutate, options: argparse.Namespace) -> int:
+    """Mutates files and keeps those that reach a new line; the number of findings."""
+    lines: set[tuple[CodeType, int]] = set()
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        if "gencodec" not in frame.f_code.co_filename:
+            return None
+        if event == "line":
+            lines.add((frame.f_code, frame.f_lineno))
+        return trace
+
+    rng, corpus, count, findings = random.Random(options.seed), list(files), 0, 0
+    end = time.monotonic() + 60 * options.minutes
+    while time.monotonic() < end:
+        data = corpus[count] if count < len(files) else mutate(rng.choice(corpus), rng)
+        before, count = len(lines), count + 1
+        sys.settrace(trace)
+        try:
+            watched(read, data)
+        except Exception:
+            keep(data, options.findings, "finding")
+            findings += 1
+        finally:
+            sys.settrace(None)
+        if megabytes() > options.memory:
+            keep(data, options.findings, "memory")
+            raise SystemExit(f"over {options.memory} MB")
+        if len(lines) > before and count > len(files):
+            corpus.append(data)
+    print(
+        f"{options.codec}: {count} files, {len(corpus)} kept, {len(lines)} lines of gencodec, "
+        f"{findings} findings, at most {megabytes()} MB"
+    )
+    return findings
+
+
+def guided(options: argparse.Namespace) -> None:
+    """libFuzzer, which ends the process."""
+    atheris: Any = importlib.import_module("atheris")
+    with atheris.instrument_imports(include=["gencodec"]):
+        from helpers import mutations
+
+        read, mutate = reader(mutations.seeds(options.codec)[1]), mutator()
+    corpus = options.findings / f"corpus-{options.codec}"
+    corpus.mkdir(parents=True, exist_ok=True)
+    for number, data in enumerate(mutations.seeds(options.codec)[0]):
+        (corpus / f"seed-{number}").write_bytes(data)
+
+    def custom(data: bytes, most: int, seed: int) -> bytes:
+        return mutate(data, random.Random(seed))[:most]
+
+    settings = [f"-max_total_time={round(60 * options.minutes)}", f"-timeout={TIMEOUT}"]
+    settings += [f"-rss_limit_mb={options.memory}", f"-artifact_prefix={options.findings}/"]
+    settings += [f"-seed={options.seed}", "-len_control=0", "-print_final_stats=1", str(corpus)]
+    atheris.Setup([sys.argv[0], *settings], read, custom_mutator=custom)
+    atheris.Fuzz()
+
+
+def damaged(options: argparse.Namespace) -> int:
+    """Truncated and bit-flipped files; the number of findings."""
+    from helpers import mutations
+
+    files, model = mutations.seeds(options.codec)
+    read, rng, findings = reader(model), random.Random(options.seed), 0
+    for damage in (mutations.truncated, mutations.flipped):
+        for number in range(options.damaged):
+            data = damage(files[number % len(files)], rng)
+            try:
+                watched(read, data)
+            except Exception:
+                keep(data, options.findings, damage.__name__)
+                findings += 1
+    print(f"{options.codec}: {options.damaged} truncated, as many flipped, {findings} findings")
+    return findings
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("codec", choices=["autoencoder", "flow", "vqvae", "graphics"])
+    parser.add_argument("--minutes", type=float, default=1)
+    parser.add_argument("--damaged", type=int, metavar="N")
+    parser.add_argument("--findings", type=Path, default=Path("findings"))
+    parser.add_argument("--memory", type=int, default=2048, help="MB that the process may take")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--engine", choices=["atheris", "loop"])
+    options = parser.parse_args()
+    if options.damaged:
+        raise SystemExit(min(1, damaged(options)))
+    engine = options.engine or ("atheris" if importlib.util.find_spec("atheris") else "loop")
+    if engine == "atheris":
+        guided(options)
+    from helpers import mutations
+
+    files, model = mutations.seeds(options.codec)
+    raise SystemExit(min(1, loop(files, reader(model), mutator(), options)))
+
+
+if __name__ == "__main__":
+    main()
