@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from . import console
 from .files import PICTURE_SUFFIXES, Job, plan
-from .parameters import ByteCount
+from .parameters import ByteCount, Number
 from .streams import read, write
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _size(image: Path | io.BytesIO) -> int:
 @click.option(
     "-q",
     "--quality",
-    type=click.FloatRange(0, 100),
+    type=Number(0, 100),
     default=50,
     show_default=True,
     metavar="0..100",
@@ -71,13 +71,13 @@ def _size(image: Path | io.BytesIO) -> int:
 )
 @click.option(
     "--target-bpp",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     metavar="B",
     help="The same, in bits per pixel.",
 )
 @click.option(
     "--target-psnr",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     metavar="DB",
     help="Take the least quality whose picture has this PSNR.",
 )

@@ -33,9 +33,12 @@ __all__ = [
     "print_titled",
     "run_jobs",
     "run_options",
+    "say",
     "sentence",
     "show_warning",
     "skip_option",
+    "talk_options",
+    "tell",
     "warn",
     "warn_of_format",
 ]
@@ -116,12 +119,17 @@ verbose_option = click.option(
 )
 
 
+def talk_options(command: Callable[..., None]) -> Callable[..., None]:
+    """``--quiet`` and ``-v``, which `Progress`, `warn`, `say` and `run_jobs` obey."""
+    return verbose_option(quiet_option(command))
+
+
 def run_options(command: Callable[..., None]) -> Callable[..., None]:
     """What every command takes that runs networks and writes files."""
     shared = (json_option, force_option, model_option, threads_option, device_option)
-    for option in (verbose_option, quiet_option, *shared):
+    for option in shared:
         command = option(command)
-    return command
+    return talk_options(command)
 
 
 def folder_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -151,6 +159,18 @@ def warn(text: str) -> None:
     """Prints one line that begins with ``Warning:`` on stderr."""
     if verbosity() >= 0:
         click.echo(f"Warning: {_one_line(text)}", err=True)
+
+
+def say(text: str) -> None:
+    """Prints a line on stdout, unless ``--quiet`` was given."""
+    if verbosity() >= 0:
+        click.echo(text)
+
+
+def tell(text: str) -> None:
+    """Prints a line on stderr where ``-v`` was given."""
+    if verbosity() > 0:
+        click.echo(text, err=True)
 
 
 def warn_of_format(job: Job, notes: Sequence[str]) -> None:

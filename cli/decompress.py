@@ -7,7 +7,7 @@ import click
 
 from . import console
 from .files import PICTURE_SUFFIXES, Job, plan
-from .pictures import format_of
+from .pictures import background_option, format_of
 from .streams import read, write
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def _four_numbers(
     "which 'gencodec info' tells; EXIF orientation is applied after it, if at all.",
 )
 @console.format_option
+@background_option
 @console.folder_options
 @console.skip_option
 @console.run_options

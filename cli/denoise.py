@@ -8,7 +8,7 @@ import click
 
 from . import console
 from .files import PICTURE_SUFFIXES, Job, plan
-from .pictures import format_of
+from .pictures import background_option, format_of
 from .streams import read, write
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class _Sigma(click.ParamType):
     help="How much of the noise is taken out; less than 1 keeps some grain.",
 )
 @console.format_option
+@background_option
 @console.folder_options
 @console.skip_option
 @console.run_options

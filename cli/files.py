@@ -119,6 +119,8 @@ def plan(
         """What a path becomes where the output is not named."""
         return renamed(path, suffix, tag, keep_suffix)
 
+    if output == "" or "" in inputs:
+        raise click.UsageError("A file's name is empty; is a variable of the script not set?")
     sources = [None if text == "-" else Path(text) for text in inputs]
     if output in STDOUT_NAMES:  # by its other names: a pipe has no place for a temporary file
         output = "-"

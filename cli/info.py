@@ -64,6 +64,7 @@ def _about(job: Job, as_json: bool) -> dict[str, object]:
         ("memory", f"about {info.memory / 2**20:,.0f} MiB to decompress" if info.memory else "?"),
         ("alpha", "yes, exact" if info.alpha else "no"),
         ("metadata", metadata or "none"),
+        *([("resolution", f"{info.dpi[0]:g} x {info.dpi[1]:g} dots an inch")] if info.dpi else []),
     ]
     console.print_table(rows)
     return {}

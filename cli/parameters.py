@@ -1,12 +1,15 @@
 """Kinds of values on the command line."""
 
+import math
 import re
+from typing import Any
 
 import click
 
-__all__ = ["ByteCount"]
+__all__ = ["ByteCount", "Number"]
 
 UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+MOST = 2**63 - 1  # what a file can have
 UNITS |= {"k": 10**3, "m": 10**6, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
@@ -29,6 +32,24 @@ class ByteCount(click.ParamType):
         count = 0
         if found is not None and found[2].lower() in UNITS:
             count = int(float(found[1]) * UNITS[found[2].lower()])
-        if count < 1:
+        if not 1 <= count <= MOST:
             self.fail(f"{value!r} is no number of bytes, such as 5000, 5kB or 4.5KiB.", param, ctx)
         return count
+
+
+class Number(click.FloatRange):
+    """A number in a range, as click's own; NaN is in none, and infinity is no number.
+
+    >>> Number(0, 100).convert("nan", None, None)
+    Traceback (most recent call last):
+    click.exceptions.BadParameter: 'nan' is no number.
+    """
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number, as a float."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return number

@@ -25,10 +25,13 @@ class Progress:
     Arguments:
         total: how many steps there are.
         unit: what a step is, in the plural, where the rate is to be shown too.
+        counted: whether a person counts the steps; else the share is shown.
     """
 
-    def __init__(self, total: int, unit: str = "") -> None:
+    def __init__(self, total: int, unit: str = "", counted: bool = True) -> None:
         self.total = total
+        self.counted = counted
+        self.detail = ""
         self.unit = unit
         self.on_terminal = sys.stderr is not None and sys.stderr.isatty() and verbosity() >= 0
         self.plain = os.environ.get("TERM", "") in ("", "dumb") and os.name != "nt"
@@ -57,8 +60,13 @@ class Progress:
         if self._bar is not None:
             click.echo("\r\033[K", nl=False, err=True)
 
-    def share(self, done: float) -> None:
-        """Goes to a share of the whole, from 0 to 1; never back."""
+    def share(self, done: float, detail: str = "") -> None:
+        """Goes to a share of the whole, from 0 to 1; never back.
+
+        Arguments:
+            detail: what else is shown beside it.
+        """
+        self.detail = detail
         if (more := int(done * self.total) - self.done) > 0:
             self.advance(more)
 
@@ -71,18 +79,25 @@ class Progress:
             if self.done < self.total and now - self.told > PLAIN_LINES:
                 self.told = now
                 left = (self.total - self.done) / self.rate
-                rate = f", {self._rate()}" if self.unit else ""
-                click.echo(f"{self.done} of {self.total}{rate}, about {left:.0f} s left", err=True)
+                part = f"{self.done} of {self.total}"
+                if not self.counted:
+                    part = f"{100 * self.done / self.total:.0f} %"
+                parts = (self.detail, part, self._rate(), f"about {_duration(left)} left")
+                click.echo(", ".join(filter(None, parts)), err=True)
         elif self._bar is not None:
             self._bar.update(steps, steps)
         elif self.done < self.total:
             self._bar = click.progressbar(
                 length=self.total,
-                show_pos=True,
+                show_pos=self.counted,
                 file=sys.stderr,
-                item_show_func=(lambda _: self._rate()) if self.unit else None,
+                item_show_func=lambda _: self.detail or self._rate(),
             )
             self._bar.update(self.done, self.done)
 
     def _rate(self) -> str:
-        return f"{self.rate:.3g} {self.unit}/s"
+        return f"{self.rate:.3g} {self.unit}/s" if self.unit else ""
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 180 else f"{seconds / 60:.0f} min"

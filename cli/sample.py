@@ -8,6 +8,7 @@ import click
 
 from . import console
 from .files import Job, output, outputs
+from .parameters import Number
 from .pictures import encode, format_of
 from .streams import write
 
@@ -49,7 +50,7 @@ class _Size(click.ParamType):
 @click.option("--size", type=_Size(), metavar="WxH", help="Of each picture; default: 256x256.")
 @click.option(
     "--temperature",
-    type=click.FloatRange(0.05, 20),
+    type=Number(0.05, 20),
     default=1.0,
     show_default=True,
     metavar="T",

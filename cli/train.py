@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from . import console
+from .parameters import Number
 
 __all__ = ["command"]
 
@@ -32,7 +33,7 @@ def _settings(
     "--minutes",
     required=True,
     metavar="M",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     help="How long to train; the learning rate is annealed over exactly this time.",
 )
 @click.option(
@@ -64,6 +65,7 @@ def _settings(
     callback=_settings,
     help="Change a setting of the run or of the network; may be repeated.",
 )
+@console.talk_options
 def command(
     family: str,
     data: Path,
@@ -79,9 +81,20 @@ def command(
     Families: autoencoder, denoiser, flow, vqvae, and vqvae-prior, vqvae's second stage, which
     needs --init with the weights of its first.
 
-    Runs on the CPU, one GPU, or several under torchrun; needs the extra 'train'.
+    A line of JSON on stdout tells of each validation, as in the run's log. Runs on the CPU, one
+    GPU, or several under torchrun; needs the extra 'train'.
     """
     with console.needs_training("train"), console.fail_on_error():
         from ..training.train import run
 
-        run(family, data, minutes, out, resume, overrides, validation, start)
+        with console.Progress(1000, counted=False) as bar:
+
+            def log(row: str) -> None:
+                bar.clear()
+                console.say(row)
+
+            def progress(part: float, step: int) -> None:
+                bar.share(part, f"step {step:,}")
+
+            run(family, data, minutes, out, resume, overrides, validation, start, progress, log)
+    console.tell(f"{out} holds the run; 'gencodec export {out} -o DIR' makes model files of it.")

@@ -20,6 +20,7 @@ from .errors import FormatError, GencodecWarning, InputError
 from .image import pixels
 from .image.limits import check_pixels, checked_region
 from .image.open import Data, ImageSource, PathLike, read_bytes
+from .image.resolution import unpack
 from .inspection import CODECS, Info, ModelInfo, info, installed, models, quality_steps
 from .rate_control import Target
 from .schemes.base import AUTO, by_name, by_wire_id, level_of
@@ -234,7 +235,7 @@ def decompress(
 ) -> Image.Image:
     """The picture of a ``.gnc`` file as a `PIL.Image.Image`, fully loaded.
 
-    ICC profile, EXIF and XMP are in ``.info``; the mode is L, LA, RGB or RGBA.
+    ICC profile, EXIF, XMP and dpi are in ``.info``; the mode is L, LA, RGB or RGBA.
 
     Arguments:
         data: bytes, a path or a binary file object.
@@ -283,6 +284,7 @@ def decompress(
         icc=metadata.get(ChunkType.ICC),
         exif=metadata.get(ChunkType.EXIF),
         xmp=metadata.get(ChunkType.XMP),
+        dpi=unpack(metadata.get(container.RESOLUTION)),
     )
 
 

@@ -4,6 +4,8 @@ The network works on float planes, in tiles that overlap by its receptive field,
 not depend on the tiling. The noise level is estimated once per picture; whether the network is told
 or finds its own way (blind) is a setting of the model file.
 
+Where the level is to be found, a picture that was drawn (`image/drawn`) has none and is left alone.
+
 What goes in comes out: an array of the same type, shape and range, or a PIL image. Transparency
 and metadata stay as they are.
 """
@@ -23,6 +25,7 @@ from . import library
 from .container import check_size
 from .errors import GencodecWarning, InputError
 from .image import pixels
+from .image.drawn import is_drawn
 from .image.open import ImageSource, PathLike
 from .library import Model
 from .session import Runtime
@@ -99,7 +102,8 @@ def denoise(
     Arguments:
         image: a PIL image, a path, a binary file object, or an array ``(H, W)``, ``(H, W, 3)`` or
             ``(H, W, 4)``: uint8, or float32 in 0..1 whose values may lie outside.
-        sigma: standard deviation of the noise in levels of 0..255, 0 to 75; None finds it out.
+        sigma: standard deviation of the noise in levels of 0..255, 0 to 75; None finds it out, and
+            leaves alone what was drawn: graphics, text, dithers, pixel art.
         strength: 1 takes all noise out, 0 none; between, some of the grain stays.
         device: "auto", "cpu" or "cuda".
         threads: of the CPU; None for all cores.
@@ -158,6 +162,7 @@ def _denoise(
     runtime = Runtime(device, threads)
     network = library.default_single("denoiser", model)
     if isinstance(image, np.ndarray):
+        image = np.asarray(image)  # of a subclass the plain array
         _check_array(image)
         colour, alpha = (image, None) if image.ndim == 2 else (image[..., :3], image[..., 3:])
         done, level = clean(colour, network, runtime, sigma, strength, estimated, progress)
@@ -177,6 +182,7 @@ def _denoise(
         icc=picture.icc,
         exif=picture.exif,
         xmp=picture.xmp,
+        dpi=picture.dpi,
     )
     return DenoiseResult(result, level, width, height, picture.notes)
 
@@ -192,6 +198,8 @@ def clean(
 ) -> tuple[NDArray[Sample], float]:
     """Planes without noise, and the noise level: the one given, or the one estimated.
 
+    Where none is given and the picture was drawn, it is left alone, and the level is 0.
+
     Arguments:
         planes: ``(H, W)`` or ``(H, W, 3)``, uint8 or float32 in 0..1.
         estimated: False where nobody wants to know the level; it is NaN then, if the network
@@ -206,6 +214,8 @@ def clean(
         x = np.repeat(x[..., None], 3, axis=2)
     else:  # a grey picture in three channels must stay grey
         grey = all(np.array_equal(planes[..., 0], planes[..., i]) for i in (1, 2))
+    if sigma is None and is_drawn(planes):
+        return planes.copy(), 0.0
     blind = sigma is None and model.file.settings["auto"] == "blind"
     level = math.nan if blind and not estimated else sigma
     if level is None:

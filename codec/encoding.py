@@ -16,6 +16,7 @@ from .errors import InputError
 from .image import pixels
 from .image.alpha import fill_hidden
 from .image.open import PathLike
+from .image.resolution import of_exif, pack
 from .progress import attempts
 from .rate_control import Target, limit_of, raised_quality
 from .schemes.base import LOSSLESS, by_name
@@ -283,7 +284,7 @@ class Encoding:
 
 
 def metadata_chunks(picture: pixels.Picture) -> list[container.Chunk]:
-    """ICC profile, EXIF, XMP and alpha of a picture, where it has them."""
+    """ICC profile, EXIF, XMP, resolution and alpha of a picture, where it has them."""
     chunks = []
     for kind, payload in (
         (ChunkType.ICC, picture.icc),
@@ -292,6 +293,8 @@ def metadata_chunks(picture: pixels.Picture) -> list[container.Chunk]:
     ):
         if payload:
             chunks.append(container.Chunk(kind, payload))
+    if picture.dpi and picture.dpi != of_exif(picture.exif):
+        chunks.append(container.Chunk(container.RESOLUTION, pack(picture.dpi)))
     if picture.alpha is not None:
         chunks.append(container.Chunk(ChunkType.ALPHA, pixels.encode_alpha(picture.alpha)))
     return chunks

@@ -8,6 +8,7 @@ from . import container, library
 from .container import ChunkType
 from .errors import ModelError
 from .image.open import Data, read_bytes
+from .image.resolution import Dpi, of_exif, unpack
 from .schemes.base import AUTO, SCHEMES, by_name
 
 __all__ = ["CODECS", "Info", "ModelInfo", "info", "installed", "models", "quality_steps"]
@@ -27,7 +28,8 @@ class Info:
 
     ``known`` tells whether its decoder is at hand; ``decoder_file`` is None where it is not, and
     where the codec needs none. ``suits``: which pictures the codec is for. ``memory``: bytes that a
-    process needs, about, to decompress it on two threads; 0 for a codec that is not known.
+    process needs, about, to decompress it on two threads; 0 for a codec that is not known. ``dpi``:
+    dots an inch, across and down, where they are stated.
     """
 
     codec: str
@@ -50,6 +52,7 @@ class Info:
     decoder_file: str | None
     suits: str = ""
     memory: int = 0
+    dpi: Dpi | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def info(data: Data) -> Info:
         decoder_file=found,
         suits=scheme.suits if scheme else "",
         memory=_memory(codec, header.width * header.height),
+        dpi=unpack(metadata.get(container.RESOLUTION)) or of_exif(metadata.get(ChunkType.EXIF)),
     )
 
 

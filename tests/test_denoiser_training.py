@@ -1,9 +1,11 @@
 """The denoiser under training: its network, the noise it sees, and the way to a model file."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import Result
 from PIL import Image
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
@@ -11,6 +13,7 @@ pytest.importorskip("compressai", reason="compressai is not installed")
 
 from torch import Tensor, nn
 
+from gencodec.cli import console
 from gencodec.codec import denoiser
 from gencodec.codec.errors import InputError
 from gencodec.training import export, noise, train
@@ -207,3 +210,30 @@ def test_evaluate(folder: Path, exported: Path, tmp_path: Path) -> None:
     assert rows[2]["noisy"] == pytest.approx(20.17, abs=0.1)  # sigma 25, not clipped
     with pytest.raises(InputError, match="no pictures"):
         evaluate_denoiser.run(exported.parent, exported)
+
+
+# ---- what a run tells ------------------------------------------------------------------------
+
+
+def test_a_run_tells_how_far_it_is(
+    folder: Path, tmp_path: Path, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares: list[tuple[float, str]] = []
+    share = console.Progress.share
+
+    def shown(bar: console.Progress, done: float, detail: str = "") -> None:
+        shares.append((done, detail))
+        share(bar, done, detail)
+
+    monkeypatch.setattr(console.Progress, "share", shown)
+    settings = [f"{name}={value}" for name, value in (TINY | SHORT | {"steps": "4"}).items()]
+    arguments = [word for setting in settings for word in ("--set", setting)]
+    command = ("train", "denoiser", "--data", str(folder), "--minutes", "5", *arguments)
+    told = run(*command, "--out", "loud", "-v")
+    assert told.stdout == (tmp_path / "loud" / "log.jsonl").read_text()
+    assert told.stderr.startswith("loud holds the run; 'gencodec export loud -o DIR' makes")
+    rounded = [(round(done, 2), detail) for done, detail in shares]
+    assert rounded == [(0, "step 1"), (0.25, "step 2"), (0.5, "step 3"), (0.75, "step 4")]
+    told = run(*command, "--out", "quiet", "--quiet")
+    assert (told.stdout, told.stderr) == ("", "")
+    assert (tmp_path / "quiet" / "log.jsonl").read_text().count("\n") == 1

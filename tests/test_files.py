@@ -2,10 +2,12 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import Result
 
 from gencodec.cli.files import Job, plan
 from gencodec.cli.streams import read, write
@@ -196,3 +198,42 @@ def test_overwriting_keeps_permissions_and_links() -> None:
 def test_a_device_is_written_to_not_replaced() -> None:
     write(Job(None, Path("/dev/null")), b"new", force=True)
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+# --- values that are none -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("compress", "-q"),
+        ("compress", "--target-bpp"),
+        ("compress", "--target-psnr"),
+        ("denoise", "--strength"),
+        ("denoise", "--sigma"),
+        ("sample", "-o", "drawn", "--temperature"),
+        ("train", "flow", "--data", ".", "--out", "run", "--minutes"),
+    ],
+)
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", ""])
+def test_what_is_no_number_is_wrong_usage(
+    run: Callable[..., Result], words: tuple[str, ...], value: str
+) -> None:
+    inputs = ["x.png"] if words[0] in ("compress", "denoise") else []
+    assert "Invalid value for" in run(*words, value, *inputs, code=2).stderr
+
+
+def test_a_size_that_no_file_has(run: Callable[..., Result]) -> None:
+    result = run("compress", "x.png", "--target-size", "99999999999GB", code=2)
+    assert "is no number of bytes" in result.stderr
+
+
+@pytest.mark.parametrize("words", [["", "-o", "x.gnc"], ["x.png", "-o", ""], ["x.png", ""]])
+def test_an_empty_name_is_wrong_usage(run: Callable[..., Result], words: list[str]) -> None:
+    assert "name is empty" in run("compress", *words, code=2).stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no /dev/null here")
+def test_a_picture_to_a_device(run: Callable[..., Result], photo: Path) -> None:
+    run("compress", str(photo), "--codec", "graphics", "-o", "x.gnc")
+    run("decompress", "x.gnc", "-o", "/dev/null")

@@ -52,6 +52,8 @@ def test_a_terminal_that_cannot_go_back_gets_lines(term: str, lines: bool, tmp_p
         "progress.LONG_WORK = progress.PLAIN_LINES = 0.01\n"
         "with progress.Progress(4, 'pictures') as bar:\n"
         "    for done in range(1, 5): time.sleep(0.05); bar.share(done / 4)\n"
+        "with progress.Progress(1000, counted=False) as bar:\n"
+        "    for step in (1, 2): time.sleep(0.05); bar.share(step / 4, f'step {step}')\n"
     )
     ours, theirs = pty.openpty()
     environment = os.environ | {"TERM": term}
@@ -64,3 +66,5 @@ def test_a_terminal_that_cannot_go_back_gets_lines(term: str, lines: bool, tmp_p
     found = re.search(r"1 of 4, ([0-9.]+) pictures/s, about 0 s left\r\n", text)
     assert (found is not None) == lines
     assert "pictures/s" in text
+    assert ("step 1, 25 %, about 0 s left\r\n" in text) == lines
+    assert "step 2" in text

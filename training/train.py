@@ -10,6 +10,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,10 @@ from .task import Task
 __all__ = ["run"]
 
 
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
 def run(
     family: str,
     data: Path,
@@ -36,6 +41,8 @@ def run(
     overrides: dict[str, str] | None = None,
     validation: Path | None = None,
     start: Path | None = None,
+    progress: Callable[[float, int], None] = lambda part, step: None,
+    log: Callable[[str], None] = _print,
 ) -> dict[str, float]:
     """Trains ``family`` on the pictures under ``data`` for ``minutes``; writes into ``out``.
 
@@ -45,6 +52,8 @@ def run(
         validation: pictures to validate on; without it a few training tiles are set apart.
         start: weights to start from with a new schedule: ``weights.safetensors`` of a run, or
             either file of a shipped pair of models.
+        progress: called after each step with the share of the time that is used, and the step.
+        log: called with each line of the log.
 
     Returns: the last validation's figures.
 
@@ -156,6 +165,8 @@ def run(
         with torch.no_grad():
             for name, parameter in trained.items():
                 average[name].lerp_(parameter, 1 - decay)
+        if chief:
+            progress(min(1.0, part), step)
 
         now = time.monotonic()
         if _agree((now - since_validation) / 60, world) >= config.validate_every:
@@ -163,7 +174,7 @@ def run(
             since_validation = time.monotonic()
             if chief:
                 total = earlier + used
-                _log(out, {"step": step, "minutes": round(total, 2), "lr": lr, **figures})
+                _log(out, {"step": step, "minutes": round(total, 2), "lr": lr, **figures}, log)
         if _agree((now - since_checkpoint) / 60, world) >= config.checkpoint_every:
             about = {"step": step, "minutes": earlier + used, "from_scratch": from_scratch}
             save_checkpoint(out, task, optimizer, average, about, crops, rank, world)
@@ -174,7 +185,7 @@ def run(
     about = {"step": step, "minutes": earlier + minutes, "from_scratch": from_scratch}
     save_checkpoint(out, task, optimizer, average, about, crops, rank, world)
     if chief:
-        _log(out, {"step": step, "minutes": round(earlier + minutes, 2), "end": 1, **figures})
+        _log(out, {"step": step, "minutes": round(earlier + minutes, 2), "end": 1, **figures}, log)
     return figures
 
 
@@ -253,8 +264,8 @@ def _validate(
     return task.figures(sums, tiles)
 
 
-def _log(out: Path, row: dict[str, float]) -> None:
+def _log(out: Path, row: dict[str, float], log: Callable[[str], None]) -> None:
     text = json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()})
-    print(text, flush=True)
+    log(text)
     with (out / "log.jsonl").open("a") as file:
         file.write(text + "\n")

@@ -110,6 +110,7 @@ class Decompress(_Options):
 
     region: tuple[int, int, int, int] | None = None
     suffix: str = ".png"
+    background: save.Colour | None = None
 
     picks = frozenset({".gnc"})
     tag = ""
@@ -117,7 +118,7 @@ class Decompress(_Options):
 
     def __call__(self, source: Source, output: str) -> Result:
         image = api.decompress(source, self.region, self.device, self.threads, model=self.model)
-        return _encoded(image, output, self.threads)
+        return _encoded(image, output, self.threads, self.background)
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ class Denoise(_Options):
     sigma: float | None = None
     strength: float = 1.0
     suffix: str = ".png"
+    background: save.Colour | None = None
 
     picks = PICTURE_SUFFIXES
     tag = "-denoised"
@@ -148,7 +150,7 @@ class Denoise(_Options):
             "sigma_estimated": self.sigma is None,
             "strength": self.strength,
         }
-        return _encoded(done.image, output, self.threads, about, done.notes)
+        return _encoded(done.image, output, self.threads, self.background, about, done.notes)
 
 
 Operation = Compress | Decompress | Denoise
@@ -159,15 +161,17 @@ def _encoded(
     image: Image.Image,
     output: str,
     threads: int | None,
+    background: save.Colour | None,
     about: dict[str, object] | None = None,
     notes: tuple[str, ...] = (),
 ) -> Result:
     """A picture in the format that the suffix of the output asks for; PNG where it is "-"."""
     suffix = Path(output).suffix
-    name = "PNG" if output == "-" else save.format_of_suffix(suffix)
+    png = output == "-" or save.is_device(output)
+    name = "PNG" if png else save.format_of_suffix(suffix)
     if name is None:
         raise InputError(f"{output}: {suffix or 'no suffix'} is no format that can be written.")
-    encoded = save.encode(image, name, output, threads=threads)
+    encoded = save.encode(image, name, output, threads=threads, background=background)
     found = {"format": name, "mode": image.mode, **(about or {})}
     return Result(encoded.data, image.width, image.height, found, notes, encoded.notes)
 

@@ -74,8 +74,9 @@ def _connect(ray: Any, address: str | None, jobs: int | None) -> None:
         options |= {"num_cpus": cores, "include_dashboard": False}
     try:
         ray.init(address=address, **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise InputError(f"There is no Ray cluster at {address}: {error}") from error
+    except Exception as error:  # Ray raises plain ones, as where its start takes too long
+        where = f"connect to {address}" if address else "start on this machine"
+        raise InputError(f"Ray cannot {where}: {error}") from error
 
 
 def _records(data: Any, worker: Worker, tasks: Sequence[Task], jobs: int) -> Iterator[Record]:

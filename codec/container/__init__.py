@@ -35,6 +35,7 @@ writer MUST leave 8 at zero and a reader MUST refuse it, as it must any field ou
 | 3      | XMP packet                                                       | 0..1   | 16 MiB |
 | 4      | alpha plane, see `pixels.encode_alpha`                           | 0..1   | 2^30   |
 | 16     | one entropy segment; what is in it is up to the scheme           | 1..    | 2^30   |
+| 33     | resolution in 1/1000 dots an inch, across and down: 4 bytes each | 0..1   | 8      |
 | 32..63 | for later extensions, not needed to decode: a reader MAY skip it | 0..    | 16 MiB |
 
 There MUST be at most 2^16 chunks, and a length MUST NOT be over the one in the table (in bytes).
@@ -66,6 +67,7 @@ from .chunks import (
     MAX_CHUNKS,
     MAX_METADATA,
     MAX_PAYLOAD,
+    RESOLUTION,
     SEGMENT,
     Chunk,
     ChunkType,
@@ -102,6 +104,7 @@ __all__ = [
     "MAX_PAYLOAD",
     "MAX_PIXELS",
     "MAX_SIDE",
+    "RESOLUTION",
     "SEGMENT",
     "VERSION",
     "Chunk",

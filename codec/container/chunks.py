@@ -26,6 +26,7 @@ class ChunkType(IntEnum):
 
 
 SEGMENT = ChunkType.SEGMENT
+RESOLUTION = 33  # the first of the extensions 32..63, which readers may skip
 # Type: name and longest payload.
 CHUNKS: dict[int, tuple[str, int]] = {
     ChunkType.ICC: ("ICC profile", MAX_METADATA),
@@ -34,6 +35,7 @@ CHUNKS: dict[int, tuple[str, int]] = {
     ChunkType.ALPHA: ("alpha", MAX_PAYLOAD),
     ChunkType.SEGMENT: ("segment", MAX_PAYLOAD),
 } | {type_: (f"extension {type_}", MAX_METADATA) for type_ in range(32, 64)}
+CHUNKS[RESOLUTION] = ("resolution", MAX_METADATA)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def write_chunks(chunks: Iterable[Chunk]) -> list[bytes]:
         if chunk.type not in CHUNKS:
             raise InputError(f"There is no chunk of type {chunk.type} in a .gnc file.")
         name, limit = CHUNKS[chunk.type]
-        if chunk.type == previous < SEGMENT:
+        if chunk.type == previous and (previous < SEGMENT or previous == RESOLUTION):
             raise InputError(f"A .gnc file holds at most one {name} chunk.")
         if len(chunk.payload) > limit:
             raise InputError(
@@ -93,7 +95,9 @@ def read_chunks(
             raise _wrong_crc(CHUNKS[type_][0] + (f" {len(payloads)}" if type_ == SEGMENT else ""))
         if type_ == SEGMENT:
             payloads.append(bytes(view[start:end]) if wanted else b"")
-        elif type_ < SEGMENT:
+        elif type_ < SEGMENT or type_ == RESOLUTION:
+            if type_ in metadata:
+                raise FormatError(f"The file has its {CHUNKS[type_][0]} more than once: {REMEDY}.")
             metadata[type_] = bytes(view[start:end])
     return metadata, payloads
 

@@ -31,6 +31,7 @@ from .metadata import cicp, metadata, png_profile
 from .open import file_name, open_picture
 from .pillow_errors import reading
 from .pillow_modes import raw_mode, to_planes
+from .resolution import Dpi, of_exif, stated
 
 __all__ = ["Picture", "decode_alpha", "encode_alpha", "load", "to_image"]
 
@@ -51,6 +52,7 @@ class Picture:
         grey: the input had no colour channels (a grey picture stored as RGB does not count).
         alpha: uint8 ``(H, W)``, contiguous, or None where the input had no transparency.
         icc, exif, xmp: as in a ``.gnc`` file, or None.
+        dpi: dots an inch, across and down, or None where they are not stated.
         notes: sentences on what was converted or left out.
         lossy_conversion: a sentence on what was converted so that it cannot be brought back, or "".
     """
@@ -61,6 +63,7 @@ class Picture:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    dpi: Dpi | None = None
     notes: tuple[str, ...] = ()
     lossy_conversion: str = ""
 
@@ -116,6 +119,7 @@ def to_image(
     icc: bytes | None = None,
     exif: bytes | None = None,
     xmp: bytes | None = None,
+    dpi: Dpi | None = None,
 ) -> Image.Image:
     """A fully loaded Pillow image of mode L, LA, RGB or RGBA, with a copy of the pixels.
 
@@ -126,6 +130,7 @@ def to_image(
         alpha: uint8 ``(H, W)`` or None.
         icc, exif, xmp: go to the keys ``icc_profile``, ``exif`` and ``xmp`` of ``.info``, as
             Pillow's own plugins put them.
+        dpi: goes to the key ``dpi``, or else what EXIF states.
     """
     channels = (1 if grey else 3) + (alpha is not None)
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
@@ -148,6 +153,8 @@ def to_image(
         image.info["exif"] = exif if exif.startswith(EXIF_PREFIX) else EXIF_PREFIX + exif
     if xmp:
         image.info["xmp"] = xmp
+    if dpi := dpi or of_exif(exif):
+        image.info["dpi"] = dpi
     return image
 
 
@@ -182,6 +189,7 @@ def _from_pillow(image: Image.Image, keep_metadata: bool, replace_hidden: bool) 
         icc = png_profile(image, code, planes.ndim == 2, notes)
     picture = _picture(planes, alpha, notes, replace_hidden)
     picture.exif, picture.xmp = exif, xmp
+    picture.dpi = stated(image) if keep_metadata else None
     converted = [note for note in notes if "were converted" in note]
     if not converted and image.mode in LOSSY_MODES:
         converted = [f"{image.mode} samples were converted to RGB."]

@@ -15,17 +15,22 @@ import contextlib
 import importlib
 import io
 import itertools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from ..errors import OutputError
 from .pillow_errors import reading, writing
 from .profiles import fitted
+from .resolution import stated
 
-__all__ = ["Encoded", "encode", "format_of_suffix"]
+__all__ = ["Colour", "Encoded", "encode", "format_of_suffix", "is_device"]
+
+Colour = tuple[int, int, int]
 
 # How each format keeps what was decoded: exactly where it can, else at a quality at which its own
 # loss is well below the codec's. Pillow's defaults aim at small files.
@@ -38,6 +43,9 @@ SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 }
 # Formats whose writer takes metadata from here. JPEG XL's readers ignore EXIF's orientation.
 WITH_METADATA = ("AVIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
+# Formats whose writer takes dots an inch; JPEG has whole ones of 16 bits.
+WITH_DPI = ("BMP", "DIB", "JPEG", "MPO", "PDF", "PNG", "TIFF")
+LARGEST_DPI = {"JPEG": 65_535, "MPO": 65_535}
 LARGEST_SIDE = {
     "AVIF": 65_536,
     "GIF": 65_535,
@@ -49,6 +57,9 @@ LARGEST_SIDE = {
     "TGA": 65_535,
     "WEBP": 16_383,
 }
+WITH_ALPHA = ("LA", "RGBA")
+WITHOUT_ALPHA = ("JPEG", "MPO", "PCX")  # whose writers refuse it
+ORIENTATION, SIDEWAYS = 274, (5, 6, 7, 8)
 NAMES = {"exif": "EXIF", "xmp": "XMP", "icc_profile": "colour profile"}
 
 
@@ -73,12 +84,18 @@ def format_of_suffix(suffix: str) -> str | None:
     return name if name in Image.SAVE else None
 
 
+def is_device(name: str) -> bool:
+    """Whether an output is a device or a pipe, which has no suffix: it gets PNG."""
+    return os.path.exists(name) and not os.path.isfile(name) and not os.path.isdir(name)
+
+
 def encode(
     image: Image.Image,
     format_: str,
     name: str,
     *,
     threads: int | None = None,
+    background: Colour | None = None,
 ) -> Encoded:
     """The picture as a file, with the metadata of its `.info` that the format can hold.
 
@@ -87,6 +104,7 @@ def encode(
         format_: Pillow's name of the format.
         name: what errors call the file.
         threads: of the CPU, where the writer has a choice.
+        background: a colour that transparent pictures are put onto; None keeps transparency.
 
     Raises:
         OutputError: the format cannot hold this picture.
@@ -94,8 +112,10 @@ def encode(
     _check_side(image.size, format_, name)
     notes: list[str] = []
     image = _without_damage(image, notes)
+    if background is not None and image.mode in WITH_ALPHA:
+        image = _flattened(image, background)
     if format_ not in WITH_METADATA:
-        image = ImageOps.exif_transpose(image)
+        image = _upright(image)
         profile = image.info.get("icc_profile", b"")
         if profile and b"sRGB" not in profile and b"s\0R\0G\0B" not in profile:
             notes.append(f"{format_} holds no colour profile: it was left out, colours may shift.")
@@ -105,11 +125,17 @@ def encode(
     if format_ == "ICO":
         options["sizes"] = [image.size]  # else Pillow takes the next smaller of its own
     image, metadata = _metadata(image, format_, notes)
+    options |= _resolution(image, format_)
+    if image.mode in WITH_ALPHA and format_ in WITHOUT_ALPHA:
+        raise OutputError(
+            f"{name}: {format_} holds no transparency; give --background white, "
+            "or another colour, or choose .png with -o."
+        )
     with writing(name, format_, image.mode):
         stream = io.BytesIO()
         image.save(stream, format_, **options, **metadata)
     data = stream.getvalue()
-    _check_written(data, image.size, format_, name)
+    _check_written(data, image, format_, name, notes)
     return Encoded(data, tuple(notes))
 
 
@@ -122,12 +148,16 @@ def _check_side(size: tuple[int, int], format_: str, name: str) -> None:
         )
 
 
-def _check_written(data: bytes, size: tuple[int, int], format_: str, name: str) -> None:
-    """Some writers scale a picture to a size that they know, and say nothing."""
+def _check_written(
+    data: bytes, image: Image.Image, format_: str, name: str, notes: list[str]
+) -> None:
+    """Some writers scale a picture to a size that they know, or drop its alpha, in silence."""
+    size = image.size
     try:
         with reading(name):
             factory, _ = Image.OPEN[format_]
-            found = factory(io.BytesIO(data), "").size
+            written = factory(io.BytesIO(data), "")
+            found = written.size
     except Exception:  # a format that is only written
         return
     if sorted(found) != sorted(size):  # TIFF turns a picture when it is opened
@@ -135,6 +165,44 @@ def _check_written(data: bytes, size: tuple[int, int], format_: str, name: str) 
             f"{name}: {format_} holds pictures of certain sizes only, and would make "
             f"{found[0]} x {found[1]} of {size[0]} x {size[1]} pixels; choose .png with -o."
         )
+    if image.mode in WITH_ALPHA:
+        if format_ == "GIF":
+            if _has_half_alpha(image):
+                notes.append("GIF holds no half transparency: each pixel has all or none.")
+        elif "A" not in written.mode and "transparency" not in written.info:
+            notes.append(
+                f"{format_} holds no transparency: it was left out; --background COLOUR fills it."
+            )
+
+
+def _has_half_alpha(image: Image.Image) -> bool:
+    found = image.getchannel("A").getcolors() or []
+    return any(level not in (0, 255) for _, level in found)
+
+
+def _flattened(image: Image.Image, background: Colour) -> Image.Image:
+    """A transparent picture put onto a colour; grey stays grey on a grey one."""
+    mode = "L" if image.mode == "LA" and len(set(background)) == 1 else "RGB"
+    flat = Image.new(mode, image.size, background if mode == "RGB" else background[0])
+    flat.paste(image.convert(mode), mask=image.getchannel("A"))
+    flat.info = dict(image.info)
+    return flat
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as EXIF says, which is then left out; its resolution turns with it."""
+    sideways = image.getexif().get(ORIENTATION, 1) in SIDEWAYS
+    image = ImageOps.exif_transpose(image)
+    if sideways and (dpi := stated(image)):
+        image.info["dpi"] = dpi[::-1]
+    return image
+
+
+def _resolution(image: Image.Image, format_: str) -> dict[str, Any]:
+    dpi = stated(image)
+    if format_ not in WITH_DPI or dpi is None or max(dpi) > LARGEST_DPI.get(format_, np.inf):
+        return {}
+    return {"dpi": dpi}
 
 
 def _without_damage(image: Image.Image, notes: list[str]) -> Image.Image:
@@ -178,7 +246,7 @@ def _metadata(
             what = " and ".join(NAMES[key] for key in left_out)
             notes.append(f"{format_} cannot hold this {what} (too large or damaged): left out.")
         if "exif" in left_out:
-            image = ImageOps.exif_transpose(image)
+            image = _upright(image)
         return image, options
     return image, {}
 

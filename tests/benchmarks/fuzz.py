@@ -8,7 +8,7 @@ but an error of gencodec, take over 10 seconds of the processor (or 60 of the cl
 process grow over the limit of memory.
 It is kept in the folder of findings; make a test of it.
 
-Files start from the tiny golden ones of the codec (drawn pictures for graphics). Half of the
+Files start from the tiny golden ones of the codec. Half of the
 mutations are of the bytes, half of what is inside, with every checksum made right again, since no
 mutation of bytes alone passes the container's. With atheris installed libFuzzer chooses what is
 mutated and stops at a finding; elsewhere a plain loop keeps the files that reach new lines of

@@ -26,13 +26,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ...image.blocks import spread_blocks
 from ..segments import Pixels
 
 __all__ = ["Look", "exact_may_be_larger", "least_ssimulacra2", "look"]
 
 Kind = Literal["photo", "graphics", "page", "unsure"]
 
-BLOCK, BLOCKS_A_SIDE = 16, 12
+BLOCKS_A_SIDE = 12
 # A natural block: fewer pixels than this equal a neighbour, and more than this of them differ.
 EQUAL, COLOURS = 0.25, 0.19
 DRAWN = 0.02  # natural blocks in a picture of graphics, at most
@@ -68,9 +69,9 @@ class Look:
 
 def look(rgb: Pixels, alpha: NDArray[np.uint8] | None = None) -> Look:
     """Looks at a picture ``(H, W, 3)``; blocks that alpha hides are passed over."""
-    blocks = _blocks(rgb)
+    blocks = spread_blocks(rgb, BLOCKS_A_SIDE)
     if alpha is not None:
-        seen = _blocks(alpha[..., None]).any(axis=(1, 2))[:, 0]
+        seen = spread_blocks(alpha[..., None], BLOCKS_A_SIDE).any(axis=(1, 2))[:, 0]
         blocks = blocks[seen] if seen.any() else blocks[:1]
     packed = blocks[..., 0].astype(np.uint32) << 16
     packed |= blocks[..., 1].astype(np.uint32) << 8
@@ -116,21 +117,6 @@ def least_ssimulacra2(kind: Kind, quality: float) -> float:
     """
     least = {"graphics": 80.0, "page": min(30.0 + quality, 80.0)}
     return least.get(kind, -math.inf)
-
-
-def _blocks(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Blocks ``(count, h, w, channels)`` of up to 16 x 16 pixels on a regular grid."""
-    rows, columns = (_places(side) for side in planes.shape[:2])
-    found = planes[rows][:, :, columns].swapaxes(1, 2)
-    return found.reshape(-1, rows.shape[1], columns.shape[1], planes.shape[2])
-
-
-def _places(side: int) -> NDArray[np.intp]:
-    """Indices ``(blocks, pixels)`` along one axis."""
-    size = min(BLOCK, side)
-    count = min(BLOCKS_A_SIDE, side // size)
-    starts = np.linspace(0, side - size, count).astype(np.intp)
-    return starts[:, None] + np.arange(size)
 
 
 def _largest_step(blocks: NDArray[np.uint8]) -> NDArray[np.int16]:

@@ -2,7 +2,8 @@
 
 The libraries that numpy is built with (OpenBLAS in its wheels; MKL or BLIS elsewhere) have a
 function each for that, which is found among the symbols of what numpy has loaded. Where there is
-none (Apple's Accelerate), products run as the library likes.
+none (Apple's Accelerate), products run as the library likes. The package threadpoolctl finds these
+functions too, but does not share a limit among threads that overlap, nor forget it in a child.
 """
 
 import ctypes
