@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from ..codec.batch.plan import (
+    MANIFEST,
     PICTURE_SUFFIXES,
     both_become,
     clashing,
@@ -248,6 +249,7 @@ def _picked(folder: Path, picks: frozenset[str], patterns: Patterns = ((), ())) 
 
 def tell_skipped(folder: str, skipped: Sequence[str]) -> None:
     """Warns of files of a folder that are left out for their suffixes."""
+    skipped = [name for name in skipped if name != MANIFEST]  # a batch's own, which is no picture
     if not skipped or verbosity() < 0:
         return
     names = ", ".join(map(click.format_filename, skipped[:5]))

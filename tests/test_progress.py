@@ -63,8 +63,9 @@ def test_a_terminal_that_cannot_go_back_gets_lines(term: str, lines: bool, tmp_p
     text = os.read(ours, 9999).decode()
     os.close(ours)
     os.close(theirs)
-    found = re.search(r"1 of 4, ([0-9.]+) pictures/s, about 0 s left\r\n", text)
+    found = re.search(r"1 of 4, ([0-9.]+) pictures/s, about \d+ s left\r\n", text)
     assert (found is not None) == lines
     assert "pictures/s" in text
-    assert ("step 1, 25 %, about 0 s left\r\n" in text) == lines
+    found = re.search(r"step 1, 25 %, about \d+ s left\r\n", text)
+    assert (found is not None) == lines
     assert "step 2" in text

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import BinaryIO, Protocol
 
 from ..errors import InputError
+from . import plan
 from .storage import Folder, LocalFolder, replace_whole
 
 fcntl: ModuleType | None = None
@@ -25,7 +26,7 @@ with suppress(ImportError):  # not on Windows
 
 __all__ = ["NAME", "Manifest", "Record", "line", "read"]
 
-NAME = "manifest.jsonl"
+NAME = plan.MANIFEST
 FLUSHED = 10.0  # seconds, at least, between two writes of a manifest that cannot be appended to
 SHARE = 20  # and so many times what the last one took
 

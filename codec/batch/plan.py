@@ -16,6 +16,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import TypeVar
 
 __all__ = [
+    "MANIFEST",
     "PICTURE_SUFFIXES",
     "Task",
     "both_become",
@@ -26,6 +27,8 @@ __all__ = [
     "renamed",
     "walk",
 ]
+
+MANIFEST = "manifest.jsonl"  # what a batch writes beside its outputs
 
 # What counts as a picture when a folder is given; a file named on the command line is always tried.
 # fmt: off
