@@ -139,7 +139,7 @@ class Profile:
         self._watch(
             library.Model, "run", lambda _, role, *rest: kinds.get(role, "hyper networks (float)")
         )
-        for owner, name in ((Encoder, "put"), (Encoder, "finish"), (Decoder, "take_loud")):
+        for owner, name in ((Encoder, "put"), (Encoder, "finish"), (Decoder, "take_nonzero")):
             self._watch(owner, name, lambda *_: "entropy coding")
         for owner, name in ((pixels, "load"), (pixels, "to_image")):
             self._watch(owner, name, lambda *_: "pixels")
