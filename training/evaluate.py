@@ -103,7 +103,7 @@ def run_all(
         text = json.dumps(value, indent=1) + "\n"
         (out / f"{name}.json").write_text(text, encoding="utf-8")
     if _is_kodak(pictures):
-        ours = [_curve(each) for each in results if "points" in each]
+        ours = [curve for each in results if "points" in each for curve in _curves(each)]
         (out / "kodak.svg").write_bytes(chart.draw([*ours, *published()], "svg", "Kodak, means"))
     return results
 
@@ -124,9 +124,18 @@ def published() -> list[Curve]:
     ]
 
 
-def _curve(result: dict) -> Curve:
-    points = (Point(row["quality"], 0, row["bpp"], row["psnr"]) for row in result["points"])
-    return Curve(f"gencodec {result['family']}", "ours", tuple(points))
+def _curves(result: dict) -> list[Curve]:
+    """Of the default model of a codec, and of those that are tuned otherwise."""
+    named = {result["family"]: result}
+    named |= {f"{result['family']}, {tune}": each for tune, each in result.get("tuned", {}).items()}
+    return [
+        Curve(
+            f"gencodec {name}",
+            "ours",
+            tuple(Point(row["quality"], 0, row["bpp"], row["psnr"]) for row in each["points"]),
+        )
+        for name, each in named.items()
+    ]
 
 
 def _is_kodak(pictures: list[Pixels]) -> bool:
