@@ -13,6 +13,7 @@ from gencodec.codec.entropy import ans
 
 constriction = pytest.importorskip("constriction")
 stack, models = constriction.stream.stack, constriction.stream.model
+Model = ans.Categorical | ans.Uniform
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -45,7 +46,7 @@ print(json.dumps(found))
 
 def symbols_and_models(
     random: np.random.Generator,
-) -> list[tuple[np.ndarray, object, object, np.ndarray | int]]:
+) -> list[tuple[np.ndarray, object, Model, np.ndarray | int]]:
     """Some runs of symbols: them, constriction's model, ours, and what decodes them."""
     runs = []
     for _ in range(random.integers(1, 6)):

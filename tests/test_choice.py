@@ -184,7 +184,7 @@ def test_what_only_learned_codecs_do() -> None:
 
 
 def test_of_what_is_unsure_the_smaller(photo_pixels: Pixels, half_white: Pixels) -> None:
-    pale = text_beside(photo_pixels[60:108, 150:214] // 2 + 96, "#909090")
+    pale = text_beside((photo_pixels[60:108, 150:214] // 2 + 96).astype(np.uint8), "#909090")
     taken = set()
     for picture in (half_white, pale):
         chosen = api.compress_detailed(picture)

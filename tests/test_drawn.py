@@ -59,8 +59,9 @@ def test_text_pages_and_their_kin_are_left_alone() -> None:
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(11)
     for y in range(0, 200, 13):
         draw.text((3, y), "Six fine lines of text, 0123456789, all over the page", "black", font)
-    dark = 255 - np.asarray(page)
-    for picture in (np.asarray(page), dark, np.asarray(page.convert("L")), drawing(300, 200)):
+    dark = (255 - np.asarray(page)).astype(np.uint8)
+    pictures: list[NDArray[np.uint8]] = [np.asarray(page), dark, np.asarray(page.convert("L"))]
+    for picture in (*pictures, drawing(300, 200).astype(np.uint8)):
         floats = picture.astype(np.float32) / np.float32(255)
         assert np.array_equal(gencodec.denoise(picture), picture)
         assert np.array_equal(gencodec.denoise(floats), floats)
