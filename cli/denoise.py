@@ -8,6 +8,7 @@ import click
 
 from . import console
 from .files import PICTURE_SUFFIXES, Job, plan
+from .parameters import Number
 from .pictures import background_option, format_of
 from .streams import read, write
 
@@ -47,7 +48,7 @@ class _Sigma(click.ParamType):
 )
 @click.option(
     "--strength",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=1.0,
     show_default=True,
     metavar="0..1",

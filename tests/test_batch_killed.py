@@ -15,6 +15,6 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills as on POSIX")
 @pytest.mark.parametrize(("how", "kills"), [(signal.SIGKILL, 3), (signal.SIGINT, 1)])
 def test_killed_and_resumed(tmp_path: Path, how: signal.Signals, kills: int) -> None:
     (tmp_path / "in").mkdir()
-    names = write_pictures(tmp_path / "in", 60)
+    names = write_pictures(tmp_path / "in", 240)
     assert kill_and_resume(tmp_path, ["--jobs", "2", *GRAPHICS], kills, 15, how)
     check_complete(tmp_path / "in", tmp_path / "out", names)
