@@ -170,6 +170,12 @@ def _wide(x: Tensor, layer: _Integers) -> Tensor:
     return nn.functional.conv2d(x, layer.weight(), layer.offset())
 
 
+def _conv3x3(x: Tensor, layer: _Integers) -> Tensor:
+    """What a depthwise layer of 3x3 makes of ``x``."""
+    weight = layer.weight()
+    return nn.functional.conv2d(x, weight, layer.offset(), padding=1, groups=len(weight))
+
+
 class InvertedResidualInference(nn.Module):
     """A calibrated `InvertedResidual` on ``1 h w c``, in units of its activation range."""
 
@@ -180,17 +186,11 @@ class InvertedResidualInference(nn.Module):
         self.widen = _pointwise(block.widen, "widen", second, first, 1 / INT8_STEPS)
         self.depthwise = _depthwise(block.depthwise, third, second, 1 / INT8_STEPS)
         self.narrow = _pointwise(block.narrow, "narrow", None, third, 1 / UINT8_STEPS)
-        self.bytes, self.hidden = _Quantizers(), block.depthwise.in_channels
+        self.bytes = _Quantizers()
 
     def forward(self, x: Tensor) -> Tensor:
         inside = self.bytes.signed(_wide(self.bytes.signed(x, *FIRST), self.widen))
-        inside = nn.functional.conv2d(
-            inside,
-            self.depthwise.weight(),
-            self.depthwise.offset(),
-            padding=1,
-            groups=self.hidden,
-        )
+        inside = _conv3x3(inside, self.depthwise)
         return x + torch.matmul(self.bytes.unsigned(inside, *LAST), self.narrow.weight())
 
 
@@ -206,17 +206,11 @@ class DepthwiseInference(nn.Module):
         self.post = _pointwise(block.post, "post", None, third, 1 / INT8_STEPS)
         self.widen = _pointwise(block.widen, "widen", fifth, fourth, 1 / INT8_STEPS)
         self.narrow = _pointwise(block.narrow, "narrow", None, fifth, 1 / UINT8_STEPS)
-        self.bytes, self.channels = _Quantizers(), block.pre.in_channels
+        self.bytes = _Quantizers()
 
     def forward(self, x: Tensor) -> Tensor:
         inside = self.bytes.unsigned(_wide(self.bytes.signed(x, *FIRST), self.pre))
-        inside = nn.functional.conv2d(
-            inside,
-            self.depthwise.weight(),
-            self.depthwise.offset(),
-            padding=1,
-            groups=self.channels,
-        )
+        inside = _conv3x3(inside, self.depthwise)
         inside = self.bytes.signed(inside, *LAST)
         x = x + torch.matmul(inside, self.post.weight()) + self.post.offset()
         inside = self.bytes.unsigned(_wide(self.bytes.signed(x, *FIRST), self.widen), *LAST)
