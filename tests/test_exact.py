@@ -7,6 +7,8 @@ those of vqvae, which are no graphs but tables, are proven layer by layer here a
 `test_pixelcnn`.
 """
 
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +23,15 @@ from gencodec.codec.session import Runtime, Session
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 
+load = lru_cache(ModelFile.load)  # taking a file apart takes half a second
 GOLDEN = Path(__file__).parent / "golden"
 # Networks called exact: of the autoencoder 2, of flow 12 a kind of split, of vqvae one a level.
 SHIPPED_NETWORKS = {"autoencoder": 2 * 2, "flow": 72, "vqvae": 5}
 GOLDEN_NETWORKS = {"autoencoder": 2, "flow": 24, "vqvae": 3}
 SHIPPED = sorted(library.PRETRAINED.glob("*.onnx"))
 FILES = [*SHIPPED, *sorted(GOLDEN.glob("*/*.onnx"))]
-EXACT = [(path, role) for path in FILES for role in ModelFile.load(path).about.get("exact", {})]
-GRAPHS = [(path, role) for path, role in EXACT if role in ModelFile.load(path).about["roles"]]
+EXACT = [(path, role) for path in FILES for role in load(path).about.get("exact", {})]
+GRAPHS = [(path, role) for path, role in EXACT if role in load(path).about["roles"]]
 TABLES = [case for case in EXACT if case not in GRAPHS]
 AUTOENCODERS = sorted({path for path, _ in EXACT if path.name.startswith("autoencoder")})
 CONFIGURATIONS = [Runtime("cpu", 1), Runtime("cpu", 2), Runtime("cpu", 1, optimise=False)]
@@ -58,15 +61,21 @@ class Fixed:
         return self.value << (self.exponent - exponent)
 
 
-def evaluate(model: bytes, feeds: dict[str, NDArray]) -> list[NDArray]:
-    """Runs an integer graph in int64; an operation that is not known here is an error."""
+def evaluator(model: bytes) -> Callable[[dict[str, NDArray]], list[NDArray]]:
+    """What runs an integer graph in int64; an operation that is not known here is an error."""
     graph = onnx.load_from_string(model).graph
-    values: dict[str, Fixed] = {k: Fixed.of(v) for k, v in feeds.items()}
-    shapes: dict[str, NDArray] = {}
-    for weight in graph.initializer:
-        array = onnx.numpy_helper.to_array(weight)
-        shapes[weight.name] = array
-        values[weight.name] = Fixed.of(array)
+    weights = {w.name: onnx.numpy_helper.to_array(w) for w in graph.initializer}
+    fixed = {name: Fixed.of(array) for name, array in weights.items()}
+    return lambda feeds: evaluate(graph, weights, fixed, feeds)
+
+
+def evaluate(
+    graph: "onnx.GraphProto",
+    shapes: dict[str, NDArray],
+    weights: dict[str, Fixed],
+    feeds: dict[str, NDArray],
+) -> list[NDArray]:
+    values = weights | {name: Fixed.of(array) for name, array in feeds.items()}
     for node in graph.node:
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         inputs = [values[name] for name in node.input]
@@ -218,7 +227,7 @@ def test_every_exact_network_is_proven() -> None:
         counted = dict.fromkeys(wanted, 0)
         for path, _ in EXACT:
             if path in files:
-                counted[ModelFile.load(path).scheme] += 1
+                counted[load(path).scheme] += 1
         assert counted == wanted
     assert len(GRAPHS) + len(TABLES) == len(EXACT) == 110
 
@@ -229,12 +238,13 @@ def name_of(value: Path | str) -> str:
 
 @pytest.mark.parametrize(("path", "role"), GRAPHS, ids=name_of)
 def test_onnxruntime_equals_int64(path: Path, role: str) -> None:
-    file = ModelFile.load(path)
+    file = load(path)
     model = file.role(role)
     sessions = [Session(model, runtime, exact=True) for runtime in CONFIGURATIONS]
+    in_int64 = evaluator(model)
     for number in range(RANDOM + EXTREME):
         feeds = inputs(file, role, number)
-        wanted = evaluate(model, {f"{role}/{name}": value for name, value in feeds.items()})
+        wanted = in_int64({f"{role}/{name}": value for name, value in feeds.items()})
         for session in sessions:
             for got, want in zip(session.run(**feeds), wanted, strict=True):
                 assert np.array_equal(got, want)
@@ -243,7 +253,7 @@ def test_onnxruntime_equals_int64(path: Path, role: str) -> None:
 @pytest.mark.parametrize(("path", "role"), TABLES, ids=name_of)
 def test_layers_of_priors_equal_int64(path: Path, role: str) -> None:
     """On random inputs, and on those of the largest sum that a channel can have."""
-    file = ModelFile.load(path)
+    file = load(path)
     prior = load_priors(file)[int(role.removeprefix("prior"))]
     random = np.random.default_rng(0)
     for described in file.about["exact"][role]:
@@ -275,7 +285,7 @@ def test_the_torch_network_equals_int64(path: Path) -> None:
     from gencodec.training.autoencoder import network as autoencoder
     from gencodec.training.autoencoder.restore import read_tensors
 
-    file = ModelFile.load(path)
+    file = load(path)
     settings = default_pair("autoencoder", path)[0].file.settings["network"]
     sizes = {name: settings[name] for name in ("y", "z", "gain_levels")}
     config = autoencoder.AutoencoderConfig(**sizes, index=tuple(settings["index"]))
@@ -283,10 +293,10 @@ def test_the_torch_network_equals_int64(path: Path) -> None:
     network = torch.nn.ModuleDict(parts)
     network.load_state_dict(read_tensors(path, network))
     for role, part in (("hyper_index", parts["h_i"]), ("context_index", parts["c_i"])):
-        model = file.role(role)
+        in_int64 = evaluator(file.role(role))
         for number in range(0, RANDOM + EXTREME, 5):
             feeds = inputs(file, role, number)
-            wanted = evaluate(model, {f"{role}/{name}": value for name, value in feeds.items()})
+            wanted = in_int64({f"{role}/{name}": value for name, value in feeds.items()})
             feeds, wanted = whole(file, role, feeds, wanted)
             mix = torch.from_numpy(feeds.pop("mix"))
             with torch.no_grad():
@@ -323,4 +333,4 @@ def test_exact_networks_never_run_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(session, "_open_cuda", lambda *_: pytest.fail("opened on the GPU"))
     monkeypatch.setattr(session, "driver_present", lambda: True)
     path, role = GRAPHS[0]
-    Session(ModelFile.load(path).role(role), Runtime("cuda", 1), exact=True)
+    Session(load(path).role(role), Runtime("cuda", 1), exact=True)
