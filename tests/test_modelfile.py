@@ -37,8 +37,9 @@ def test_roles_and_the_whole_pass_the_onnx_checker(path: Path) -> None:
     onnx.checker.check_model(whole, full_check=True)
     assert whole.ir_version <= 10
     assert [(o.domain, o.version) for o in whole.opset_import] == [("", 18)]
-    for role in ModelFile.load(path).about["roles"]:
-        onnx.checker.check_model(onnx.load_from_string(ModelFile.load(path).role(role)))
+    file = ModelFile.load(path)
+    for role in file.about["roles"]:
+        onnx.checker.check_model(onnx.load_from_string(file.role(role)))
 
 
 @pytest.mark.parametrize("path", [golden("decoder"), *shipped_files()], ids=str)
