@@ -120,9 +120,9 @@ def test_tiles_do_not_show(
 ) -> None:
     """Coded in tiles and in one piece, by whatever tiles, a picture is the same."""
     scheme = opened(codec, model)
-    picture = np.ascontiguousarray(np.tile(photo, (4, 2, 1))[:900, :800])
+    picture = np.ascontiguousarray(np.tile(photo, (4, 2, 1))[:800, :400])
     coded = scheme.encode(picture, 5000, RUNTIMES[0])
-    shape = (800, 900), 5000
+    shape = (400, 800), 5000
     whole = scheme.decode(coded.segments, *shape, RUNTIMES[0])
     monkeypatch.setattr(tiling, "WHOLE", 0)
     for group, runtime in ((1, RUNTIMES[0]), (2, RUNTIMES[1])):

@@ -120,30 +120,37 @@ def _first_basis(covariance: Tensor) -> Tensor:
     return basis.flip(1).to(covariance.dtype).contiguous()
 
 
-def _product(a: Tensor, b: Tensor) -> Tensor:
-    # The bases turn slowly and gradients are noisy: three digits do, at twice the speed.
-    return (a.bfloat16() @ b.bfloat16()).float()
+# The bases turn slowly and gradients are noisy: three digits, bfloat16, do for the products, at
+# twice the speed. Each basis is rounded once, when it turns.
 
 
 def _add_covariances(gradient: Tensor, state: dict[str, Any], beta: float) -> None:
+    rounded = gradient.bfloat16()
     if "covariance_outputs" in state:
-        rows = gradient.flatten(1)
-        state["covariance_outputs"].lerp_(_product(rows, rows.T), 1 - beta)
+        rows = rounded.flatten(1)
+        state["covariance_outputs"].lerp_((rows @ rows.T).float(), 1 - beta)
     if "covariance_inputs" in state:
-        columns = gradient.flatten(0, 1)
-        state["covariance_inputs"].lerp_(_product(columns.T, columns), 1 - beta)
+        columns = rounded.flatten(0, 1)
+        state["covariance_inputs"].lerp_((columns.T @ columns).float(), 1 - beta)
+
+
+def _rounded_basis(state: dict[str, Any], side: str) -> Tensor:
+    rounded = state.get(f"rounded_{side}")
+    if rounded is None or rounded.dtype != torch.bfloat16:  # torch loads a state in float32
+        rounded = state[f"rounded_{side}"] = state[f"basis_{side}"].bfloat16()
+    return rounded
 
 
 def _turned(x: Tensor, state: dict[str, Any], back: bool = False) -> Tensor:
     """``o r i`` into the bases, or back out of them."""
-    shape = x.shape
+    shape, kind = x.shape, x.dtype
     if "basis_outputs" in state:
-        basis = state["basis_outputs"]
-        x = _product(basis if back else basis.T, x.flatten(1)).view(shape)
+        basis = _rounded_basis(state, "outputs")
+        x = (basis if back else basis.T) @ x.bfloat16().flatten(1)
     if "basis_inputs" in state:
-        basis = state["basis_inputs"]
-        x = _product(x.flatten(0, 1), basis.T if back else basis).view(shape)
-    return x
+        basis = _rounded_basis(state, "inputs")
+        x = x.bfloat16().reshape(shape).flatten(0, 1) @ (basis.T if back else basis)
+    return x.to(kind).reshape(shape)
 
 
 def _turn_bases(state: dict[str, Any]) -> None:
@@ -157,4 +164,5 @@ def _turn_bases(state: dict[str, Any]) -> None:
         order = (basis * ahead).sum(0).argsort(descending=True)
         state["v"] = state["v"].index_select(AXES[side], order)
         state[f"basis_{side}"] = torch.linalg.qr(ahead[:, order])[0]
+        state.pop(f"rounded_{side}", None)
     state["m"] = _turned(m, state)
