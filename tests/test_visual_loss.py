@@ -55,6 +55,16 @@ def test_a_tint_of_flat_ground_costs_more_than_one_of_texture() -> None:
     assert costs[0] > 4 * costs[1] > 0
 
 
+def test_few_large_errors_of_flat_ground_cost_more_than_many_small_ones() -> None:
+    """A square of 32 pixels eight levels off, and four such squares two levels off."""
+    x = torch.full((2, 3, 256, 256), 0.5)
+    shown = x.clone()
+    shown[0, :, 96:128, 96:128] += 8 / 255
+    shown[1, :, 96:160, 96:160] += 2 / 255
+    large, small = VisualLoss(torch.device("cpu"))(shown, x)["colour"].tolist()
+    assert large > 1.3 * small
+
+
 def test_drawings_are_made_from_a_seed() -> None:
     first, again, other = (graphics_tiles([], 3, seed) for seed in (1, 1, 2))
     assert all(tile.shape == (320, 320, 3) and tile.dtype == np.uint8 for tile in first)

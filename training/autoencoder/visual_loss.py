@@ -25,6 +25,7 @@ LEVELS = (5800.0, 300.0, 380.0)  # of X, Y and B - Y: a level of 255 at mid-grey
 FLAT = 4.0  # levels of standard deviation at which an area is half flat
 TEXTURED = 0.06  # what the colour of an area weighs that is not flat at all
 KNEE = 0.25  # levels below which an error of colour counts by its square
+WORST = 0.1  # of a squared error of colour where it is flat, so that few large ones cost most
 COLOUR_SCALES = ((1, 0.5), (8, 1.0), (16, 1.0))  # side of a mean, weight
 COLOUR = 0.8  # of a level's error of colour, in units of the weighted sum
 SQUARED = 0.005  # of a squared error in levels
@@ -158,7 +159,9 @@ class VisualLoss:
         for side, weight in COLOUR_SCALES:
             mean = F.avg_pool2d(difference, side) if side > 1 else difference
             around = F.avg_pool2d(rough, side) if side > 1 else rough
-            flat = TEXTURED + (1 - TEXTURED) / (1 + around / FLAT**2)
-            size = (mean * mean + KNEE**2).sqrt() - KNEE
-            total = total + weight * (flat * size).sum(1).mean((1, 2))
+            even = 1 / (1 + around / FLAT**2)
+            flat = TEXTURED + (1 - TEXTURED) * even
+            size = flat * ((mean * mean + KNEE**2).sqrt() - KNEE)
+            size = size + WORST * (even * mean).square()
+            total = total + weight * size.sum(1).mean((1, 2))
         return total / sum(weight for _, weight in COLOUR_SCALES)
