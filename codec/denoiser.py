@@ -23,7 +23,7 @@ from PIL import Image
 
 from . import library
 from .container import check_size
-from .errors import GencodecWarning, InputError
+from .errors import GencodecWarning, InputError, ModelError
 from .image import pixels
 from .image.drawn import is_drawn
 from .image.open import ImageSource, PathLike
@@ -160,7 +160,7 @@ def _denoise(
     sigma = _number("sigma", sigma, SIGMA_MAX)
     strength = _number("strength", strength, 1.0) or 0.0
     runtime = Runtime(device, threads)
-    network = library.default_single("denoiser", model)
+    network = _opened(model)
     if isinstance(image, np.ndarray):
         image = np.asarray(image)  # of a subclass the plain array
         _check_array(image)
@@ -299,11 +299,22 @@ def _tiles(height: int, width: int, halo: int) -> Iterator[tuple[tuple[int, ...]
 
 def _padded(x: Floats, model: Model) -> Floats:
     """Mirrored at its lower and right ends to the coarsest grid: edges repeated are no noise."""
-    step = model.file.settings.get("step", 8)  # pixels; the first models did not name it
+    step = model.file.settings["step"]  # pixels
     bottom, right = (-side % step for side in x.shape[:2])
     if not (bottom or right):  # np.pad would copy it all the same
         return np.ascontiguousarray(x)
     return np.pad(x, ((0, bottom), (0, right), (0, 0)), mode="symmetric")
+
+
+def _opened(path: PathLike | None) -> Model:
+    model = library.default_single("denoiser", path)
+    for name in ("auto", "halo", "step"):
+        if name not in model.file.settings:
+            raise ModelError(
+                f"{model.file.name} has no setting '{name}': it was exported for another version "
+                "of gencodec; export it again from its weights."
+            )
+    return model
 
 
 def _number(name: str, value: float | None, largest: float) -> float | None:
