@@ -4,6 +4,9 @@ The network works on float planes, in tiles that overlap by its receptive field,
 not depend on the tiling. The noise level is estimated once per picture; whether the network is told
 or finds its own way (blind) is a setting of the model file.
 
+Where noise was clipped, at black or white, the mean that it moved is put right
+(`image/clipped_noise`).
+
 Where the level is to be found, a picture that was drawn (`image/drawn`) has none and is left alone.
 
 What goes in comes out: an array of the same type, shape and range, or a PIL image. Transparency
@@ -25,6 +28,7 @@ from . import library
 from .container import check_size
 from .errors import GencodecWarning, InputError, ModelError
 from .image import pixels
+from .image.clipped_noise import unclip_means
 from .image.drawn import is_drawn
 from .image.open import ImageSource, PathLike
 from .library import Model
@@ -225,7 +229,10 @@ def clean(
     told = BLIND if blind else level
     y = _network(x, told, model, runtime, progress)
     if grey:
-        y = np.repeat(y.mean(axis=2, keepdims=True), 3, axis=2)
+        y = y.mean(axis=2, keepdims=True)
+    unclip_means(x[..., : y.shape[2]], y, math.inf if blind else level / 255)
+    if grey:
+        y = np.repeat(y, 3, axis=2)
     if eight_bits:
         np.clip(y, 0, 1, out=y)
     if strength < 1:
