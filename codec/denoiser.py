@@ -4,6 +4,9 @@ The network works on float planes, in tiles that overlap by its receptive field,
 not depend on the tiling. The noise level is estimated once per picture; whether the network is told
 or finds its own way (blind) is a setting of the model file.
 
+Where noise was clipped, at black or white, the mean that it moved is put right
+(`image/clipped_noise`).
+
 Where the level is to be found, a picture that was drawn (`image/drawn`) has none and is left alone.
 
 What goes in comes out: an array of the same type, shape and range, or a PIL image. Transparency
@@ -23,8 +26,9 @@ from PIL import Image
 
 from . import library
 from .container import check_size
-from .errors import GencodecWarning, InputError
+from .errors import GencodecWarning, InputError, ModelError
 from .image import pixels
+from .image.clipped_noise import unclip_means
 from .image.drawn import is_drawn
 from .image.open import ImageSource, PathLike
 from .library import Model
@@ -160,7 +164,7 @@ def _denoise(
     sigma = _number("sigma", sigma, SIGMA_MAX)
     strength = _number("strength", strength, 1.0) or 0.0
     runtime = Runtime(device, threads)
-    network = library.default_single("denoiser", model)
+    network = _opened(model)
     if isinstance(image, np.ndarray):
         image = np.asarray(image)  # of a subclass the plain array
         _check_array(image)
@@ -225,7 +229,10 @@ def clean(
     told = BLIND if blind else level
     y = _network(x, told, model, runtime, progress)
     if grey:
-        y = np.repeat(y.mean(axis=2, keepdims=True), 3, axis=2)
+        y = y.mean(axis=2, keepdims=True)
+    unclip_means(x[..., : y.shape[2]], y, math.inf if blind else level / 255)
+    if grey:
+        y = np.repeat(y, 3, axis=2)
     if eight_bits:
         np.clip(y, 0, 1, out=y)
     if strength < 1:
@@ -299,11 +306,22 @@ def _tiles(height: int, width: int, halo: int) -> Iterator[tuple[tuple[int, ...]
 
 def _padded(x: Floats, model: Model) -> Floats:
     """Mirrored at its lower and right ends to the coarsest grid: edges repeated are no noise."""
-    step = model.file.settings.get("step", 8)  # pixels; the first models did not name it
+    step = model.file.settings["step"]  # pixels
     bottom, right = (-side % step for side in x.shape[:2])
     if not (bottom or right):  # np.pad would copy it all the same
         return np.ascontiguousarray(x)
     return np.pad(x, ((0, bottom), (0, right), (0, 0)), mode="symmetric")
+
+
+def _opened(path: PathLike | None) -> Model:
+    model = library.default_single("denoiser", path)
+    for name in ("auto", "halo", "step"):
+        if name not in model.file.settings:
+            raise ModelError(
+                f"{model.file.name} has no setting '{name}': it was exported for another version "
+                "of gencodec; export it again from its weights."
+            )
+    return model
 
 
 def _number(name: str, value: float | None, largest: float) -> float | None:

@@ -85,7 +85,7 @@ def fresh_python() -> Callable[..., subprocess.CompletedProcess[str]]:
             [sys.executable, "-c", code, *arguments],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,  # on a machine that is busy with much else
             check=True,
         )
 

@@ -150,14 +150,23 @@ def test_strength_blends(clean: Pixels) -> None:
 
 def test_a_given_level_matters(clean: Pixels) -> None:
     noisy = to_bytes(with_noise(clean, 25))
-    weak, strong = (gencodec.denoise(noisy, sigma=s, model=MODEL) for s in (5, 75))
-    assert psnr(weak, noisy) > psnr(strong, noisy) + 2
+    results = [gencodec.denoise(noisy, sigma=s, model=MODEL) for s in (5, 25, 75)]
+    weak, right, strong = (psnr(result, noisy) for result in results)
+    assert weak > right + 0.3 > strong + 0.6  # more is taken out
+    weak, right, strong = (psnr(result, clean) for result in results)
+    assert right > max(weak + 0.4, strong + 2)  # the right level is the best
 
 
 # ---- tiles -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tile", [32, 64, 104])
+@pytest.mark.parametrize("path", [None, MODEL])
+def test_tiles_start_on_the_coarsest_grid(path: Path | None) -> None:
+    settings = library.default_single("denoiser", path).file.settings
+    assert denoiser.TILE % settings["step"] == settings["halo"] % settings["step"] == 0
+
+
+@pytest.mark.parametrize("tile", [32, 64, 112])
 def test_tiled_is_whole(clean: Pixels, monkeypatch: pytest.MonkeyPatch, tile: int) -> None:
     noisy = to_bytes(with_noise(clean[:157, :187], 25))
     whole = gencodec.denoise(noisy, sigma=25, model=MODEL)
@@ -272,6 +281,15 @@ def test_models_are_not_mixed_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "shipped", dict)
     with pytest.raises(ModelError, match="ships no model for the denoiser; pass --model FILE"):
         gencodec.denoise(dot)
+
+
+@pytest.mark.parametrize("name", ["auto", "halo", "step"])
+def test_a_model_of_another_version(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.delitem(library.load(MODEL).file.settings, name)
+    with pytest.raises(
+        ModelError, match=rf"denoiser-.* has no setting '{name}': .*export it again"
+    ):
+        gencodec.denoise(np.zeros((8, 8), np.uint8), model=MODEL)
 
 
 def test_compress_without_noise(

@@ -20,7 +20,7 @@ import numpy as np
 import gencodec
 
 x = np.random.default_rng(0).integers(0, 256, (40, 56, 3), np.uint8)
-codecs = ("autoencoder", "flow", "vqvae")
+codecs = gencodec.CODECS
 files = {codec: gencodec.compress(x, codec=codec, threads=2) for codec in codecs}
 for data in files.values():
     gencodec.decompress(data, threads=2)
@@ -36,7 +36,7 @@ for threads in (1, 2, None):
         sys.exit(3)  # not os._exit: what libraries do at the end must not hang either
     start = time.monotonic()
     while not (found := os.waitpid(pid, os.WNOHANG))[0]:
-        if time.monotonic() - start > 30:
+        if time.monotonic() - start > 180:  # a busy machine is no hang
             os.kill(pid, 9)
             sys.exit("a child hangs")
         time.sleep(0.01)

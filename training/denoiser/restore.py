@@ -27,13 +27,11 @@ def read_tensors(path: Path, model: Denoiser) -> dict[str, Tensor]:
         raise InputError(f"{path} is not a denoiser of these settings: {asdict(model.config)}.")
     found = {}
     for name, parameter in model.named_parameters():
-        estimates = name.startswith("estimator.")
-        stored_name = f"estimate/{name}" if estimates else f"denoise/model.{name}"
-        # Files of today hold the last layer by pixel; those before, as the network has it.
-        moved = f"denoise/{name}"
-        if name.startswith("tail.") and {moved, f"{moved}.stored"} & file.weights.keys():
-            values = stored(file, moved)[np.argsort(BY_PIXEL)]
+        if name.startswith("tail."):  # files hold it by pixel
+            values = stored(file, f"denoise/{name}")[np.argsort(BY_PIXEL)]
+        elif name.startswith("estimator."):
+            values = stored(file, f"estimate/{name}")
         else:
-            values = stored(file, stored_name)
+            values = stored(file, f"denoise/model.{name}")
         found[name] = torch.from_numpy(np.array(values, np.float32)).reshape(parameter.shape)
     return found
