@@ -77,6 +77,7 @@ SOLE_USERS = {
     "matplotlib": {"codec/comparison/plot.py"},
     "numcodecs": {"codec/plugins/numcodecs.py"},
     "webdataset": {"codec/plugins/webdataset.py"},
+    "zarr": {"codec/plugins/zarr.py"},
 }
 
 

@@ -73,11 +73,13 @@ def test_wheel_holds_the_data_beside_the_code(root: Path, wheel: Path) -> None:
             assert archive.read(f"gencodec/{name}") == (root / name).read_bytes()
 
 
-def test_wheel_announces_the_codec_to_numcodecs(wheel: Path) -> None:
+def test_wheel_announces_the_codec_to_numcodecs_and_zarr(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith("/entry_points.txt")]
         text = archive.read(name).decode()
-    assert "[numcodecs.codecs]\ngencodec = gencodec.codec.plugins.numcodecs:Gencodec" in text
+    for library in ("numcodecs", "zarr"):
+        line = f"gencodec = gencodec.codec.plugins.{library}:Gencodec"
+        assert f"[{library}.codecs]\n{line}" in text
 
 
 def test_installed_models_are_the_tracked_ones(root: Path) -> None:

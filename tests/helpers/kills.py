@@ -19,6 +19,7 @@ def kill_and_resume(
     kills: int,
     apart: int,
     how: signal.Signals = signal.SIGKILL,
+    everywhere: int = 0,
     seed: int = 28,
 ) -> int:
     """Runs a batch from ``in`` to ``out`` of a folder; checks that nothing is done twice.
@@ -28,19 +29,24 @@ def kill_and_resume(
         kills: how many runs are ended before the last one.
         apart: pictures, at most, that a run may do before that.
         how: the signal.
+        everywhere: how many of the kills, the first ones, reach the workers as well, as where a
+            machine goes down; the others reach the command alone.
 
     Returns: how many of the runs were ended before they were done.
     """
     chosen = random.Random(seed)
     manifest = folder / "out" / "manifest.jsonl"
     ended = 0
-    for _ in range(kills):
+    for number in range(kills):
         process = _start(folder, options)
         wanted = _count(manifest) + chosen.randrange(1, apart)
         while _count(manifest) < wanted and process.poll() is None:
             time.sleep(0.002)
         time.sleep(chosen.random() * 0.01)
-        process.send_signal(how)
+        if number < everywhere:
+            os.killpg(process.pid, how)  # it has not been waited for, so the group is there
+        else:
+            process.send_signal(how)
         process.communicate()
         ended += process.returncode != 0
         _wait_for_end(process.pid)
