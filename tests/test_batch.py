@@ -101,22 +101,28 @@ def test_the_other_operations(run: Run, source: Path, tmp_path: Path) -> None:
 
 
 def test_broken_pictures_are_told_and_the_others_done(run: Run, source: Path, target: Path) -> None:
-    names = write_pictures(source, 32)
-    whole = (source / names[3]).read_bytes()
-    (source / names[3]).write_bytes(b"")
+    names = write_pictures(source, 100)
+    wholes = {name: (source / name).read_bytes() for name in names[3::40]}
+    empty, cut, other = wholes
+    (source / empty).write_bytes(b"")
+    (source / cut).write_bytes(wholes[cut][: len(wholes[cut]) // 2])
+    (source / other).write_bytes(b"no picture")
     result = run("batch", "in", "out", *GRAPHICS, code=1)
-    assert result.stderr.count("Error: ") == 1
-    assert "31 done" in result.stderr
-    assert "1 failed" in result.stderr
-    (failed,) = [record for record in lines(target) if record["error"]]
-    assert failed["input"] == names[3]
-    assert "is empty" in failed["error"]
-    assert failed["bytes"] is None
+    assert result.stderr.count("Error: ") == 3
+    assert "97 done" in result.stderr
+    assert "3 failed" in result.stderr
+    failed = {record["input"]: record for record in lines(target) if record["error"]}
+    assert sorted(failed) == sorted(wholes)
+    reasons = {empty: "is empty", cut: "truncated", other: "not a picture"}
+    for name, words in reasons.items():
+        assert words in failed[name]["error"]
+        assert failed[name]["bytes"] is None
     before = {name: (target / name).stat() for name in files(target)}
-    assert len(before) == 31
+    assert len(before) == 97
     again = run("batch", "in", "out", *GRAPHICS, "--resume", code=1)
-    assert "31 were done before, 1 failed" in again.stderr
-    (source / names[3]).write_bytes(whole)
+    assert "97 were done before, 3 failed" in again.stderr
+    for name, whole in wholes.items():
+        (source / name).write_bytes(whole)
     assert run("batch", "in", "out", *GRAPHICS, "--resume").stderr == ""
     check_complete(source, target, names)
     for name, found in before.items():

@@ -1,7 +1,8 @@
-"""1,000 pictures through `gencodec batch`, killed ten times at random moments and resumed.
+"""Pictures through `gencodec batch`, killed again and again at random moments and resumed.
 
-    python tests/benchmarks/batch_killed.py [--pictures 1000] [--side 256] [--kills 10]
-                                            [--codec autoencoder] [--engine ray] [--jobs 2]
+    python tests/benchmarks/batch_killed.py [--pictures 100] [--side 256] [--kills 3]
+                                            [--codec autoencoder] [--engine local] [--jobs 2]
+    python tests/benchmarks/batch_killed.py --pictures 1000 --kills 10
 
 All kills but the last reach the workers as well, the last the command alone. The outputs must be
 those of a run that nobody disturbed (on the local engine), each once in the manifest, with nothing
@@ -23,9 +24,9 @@ from helpers.kills import kill_and_resume
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--pictures", type=int, default=100)
     parser.add_argument("--side", type=int, default=256)
-    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--codec", default="autoencoder")
     parser.add_argument("--engine", default="local")
     parser.add_argument("--jobs", default="2")

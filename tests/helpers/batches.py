@@ -28,7 +28,7 @@ def write_pictures(folder: Path, count: int, side: int = 32) -> list[str]:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         x, y = 7 * number % (cat.width - side), 5 * number % (cat.height - side)
-        cat.crop((x, y, x + side, y + side)).save(path)
+        cat.crop((x, y, x + side, y + side)).save(path, compress_level=1)
         names.append(name)
     return sorted(names)
 
