@@ -41,7 +41,9 @@ def main() -> None:
         kills = chosen.kills
         apart = max(2, 2 * chosen.pictures // (kills + 1))
         engine = ["--engine", chosen.engine]
-        ended = kill_and_resume(folder, [*options, *engine], kills, apart, everywhere=kills - 1)
+        ended = kill_and_resume(
+            folder, [*options, *engine], kills, apart, everywhere=kills - 1, patience=300
+        )
         seconds = time.monotonic() - start
         assert files(folder / "out") == files(calm)
         assert len(files(calm)) == len(names)

@@ -20,6 +20,7 @@ def kill_and_resume(
     apart: int,
     how: signal.Signals = signal.SIGKILL,
     everywhere: int = 0,
+    patience: float = 60,
     seed: int = 28,
 ) -> int:
     """Runs a batch from ``in`` to ``out`` of a folder; checks that nothing is done twice.
@@ -31,6 +32,7 @@ def kill_and_resume(
         how: the signal.
         everywhere: how many of the kills, the first ones, reach the workers as well, as where a
             machine goes down; the others reach the command alone.
+        patience: seconds in which all processes must end after that.
 
     Returns: how many of the runs were ended before they were done.
     """
@@ -49,7 +51,7 @@ def kill_and_resume(
             process.send_signal(how)
         process.communicate()
         ended += process.returncode != 0
-        _wait_for_end(process.pid)
+        _wait_for_end(process.pid, patience)
     before = {path: path.stat().st_ino for path in (folder / "out").rglob("*.gnc")}
     process = _start(folder, options)
     _, told = process.communicate()
@@ -71,9 +73,9 @@ def _count(manifest: Path) -> int:
     return manifest.read_bytes().count(b"\n") if manifest.exists() else 0
 
 
-def _wait_for_end(group: int) -> None:
+def _wait_for_end(group: int, patience: float) -> None:
     """Until no process of a group is there, neither workers nor what multiprocessing starts."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + patience
     while time.monotonic() < end:
         try:
             os.killpg(group, 0)
