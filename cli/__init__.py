@@ -27,6 +27,7 @@ COMMANDS = {
     "compare": "Compare with JPEG, WebP, AVIF, JPEG XL and JPEG 2000.",
     "sample": "Draw pictures from the vqvae codec's priors.",
     "desktop": "Show .gnc files in file managers on Linux.",
+    "viewer": "Build a page that shows .gnc files in a browser.",
     "models": "List the trained models that are installed.",
     "train": "Train a model on a folder of photos.",
     "export": "Turn a training run into model files.",

@@ -1,16 +1,18 @@
 // Runs networks; the only file that knows onnxruntime-web. One thread of WebAssembly, which needs no
 // special headers and is exact where the networks are (docs/exactness.md).
 
-import { GencodecError } from "./errors.js";
+let folder, runtime;
 
-let ort;
+// Says where onnxruntime-web lies; it is not loaded before a network runs.
+export function useRuntime(url) {
+  folder = url;
+}
 
-// Starts onnxruntime-web, from the folder where its files lie.
-export async function start(folder) {
-  ort ??= await import(`${folder}ort.wasm.min.mjs`);
-  ort.env.wasm.wasmPaths = folder;
-  ort.env.wasm.numThreads = 1;
-  ort.env.logLevel = "fatal";
+async function load() {
+  const ort = await import(`${folder}ort.wasm.min.mjs`);
+  Object.assign(ort.env.wasm, { wasmPaths: folder, numThreads: 1 });
+  ort.env.logLevel = "fatal"; // what matters comes back as an error
+  return ort;
 }
 
 export class Model {
@@ -19,14 +21,14 @@ export class Model {
     this.sessions = new Map();
   }
 
-  // Outputs of a role, in order, for inputs given by name: typed arrays with their `dims`.
+  // Outputs of a role, in order, with their `dims`, for inputs by name: [numbers, ...dims].
   async run(role, feeds) {
+    const ort = await (runtime ??= load());
     if (!this.sessions.has(role)) {
       const options = { executionProviders: ["wasm"], logSeverityLevel: 4, enableMemPattern: false };
       this.sessions.set(role, ort.InferenceSession.create(this.file.role(role), options));
     }
-    const session = await this.sessions.get(role);
-    const tensors = {};
+    const session = await this.sessions.get(role), tensors = {};
     for (const [name, [data, ...dims]] of Object.entries(feeds)) {
       const type = data instanceof BigInt64Array ? "int64" : "float32";
       tensors[`${role}/${name}`] = new ort.Tensor(type, data, dims);
