@@ -1,4 +1,4 @@
-"""Writes ``docs/format.md`` from the docstring of ``codec/container/``, its one source.
+"""Writes ``docs/format.md`` from the docstrings of ``codec/container/`` and ``codec/schemes/``.
 
 python tests/make_format.py
 """
@@ -11,16 +11,20 @@ ROOT = Path(__file__).parent.parent
 
 def page() -> str:
     """The page, as `format.md` has to be."""
-    source = (ROOT / "codec" / "container" / "__init__.py").read_text("utf-8")
-    text = ast.get_docstring(ast.parse(source)) or ""
-    text, _, example = text.partition("Example:\n")
+    text, _, example = _docstring("container").partition("Example:\n")
     lines = [line.removeprefix("    ") for line in example.splitlines()]
     note = (
-        "This page is the docstring of `codec/container/`; `python tests/make_format.py` makes it."
+        "This page is the docstrings of `codec/container/` and `codec/schemes/`;"
+        " `python tests/make_format.py` makes it."
     )
-    body = text.replace("``", "`").strip()
     code = "\n".join(["```pycon", *lines, "```"])
-    return f"# The .gnc format\n\n{note}\n\n{body}\n\n{code}\n"
+    inside = _docstring("schemes").partition("\n\n")[2]
+    return f"# The .gnc format\n\n{note}\n\n{text.strip()}\n\n{code}\n\n## Inside the segments\n\n{inside}\n"
+
+
+def _docstring(room: str) -> str:
+    source = (ROOT / "codec" / room / "__init__.py").read_text("utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").replace("``", "`")
 
 
 if __name__ == "__main__":
