@@ -1,8 +1,8 @@
 """Fixtures for all tests, and the switch that makes skips honest.
 
 With ``GENCODEC_STRICT_SKIPS=1`` in the environment (``.ci/run`` sets it) a skip is a failure unless
-its reason begins with ``gpu``, ``ray``, ``libjxl``, ``node`` or ``onnxruntime-web``: what CI does not
-run must not look as if it passed.
+its reason begins with ``gpu``, ``ray``, ``libjxl``, ``node`` or ``onnxruntime-web``: what CI does
+not run must not look as if it passed.
 """
 
 import os

@@ -19,7 +19,8 @@ def page() -> str:
     )
     code = "\n".join(["```pycon", *lines, "```"])
     inside = _docstring("schemes").partition("\n\n")[2]
-    return f"# The .gnc format\n\n{note}\n\n{text.strip()}\n\n{code}\n\n## Inside the segments\n\n{inside}\n"
+    parts = "# The .gnc format", note, text.strip(), code, "## Inside the segments", inside
+    return "\n\n".join(parts) + "\n"
 
 
 def _docstring(room: str) -> str:
