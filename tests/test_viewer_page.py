@@ -52,6 +52,12 @@ SETTLED = """new Promise((done) => {
 })"""
 
 
+ZOOM = """(() => {
+  const image = document.getElementById("image");
+  return [image.width, image.style.imageRendering, document.getElementById("zoom").textContent];
+})()"""
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -100,10 +106,10 @@ def page(url: str, downloads: Path) -> Generator[Browser, None, None]:
         yield started
 
 
-def drop(page: Browser, name: str, data: bytes) -> list[str]:
+def drop(page: Browser, name: str, data: bytes, wait: str = SETTLED) -> list[str]:
     """State and status of the page after a file was dropped on it."""
     text = base64.b64encode(data).decode()
-    script = DROP.replace("SETTLED", SETTLED)
+    script = DROP.replace("SETTLED", wait)
     return page.run(f"{script}({json.dumps(name)}, {json.dumps(text)})")
 
 
@@ -130,6 +136,12 @@ def test_the_file_that_the_address_names(page: Browser, downloads: Path) -> None
     facts = page.run("document.getElementById('facts').textContent")
     assert facts.startswith("70 x 65 pixels, flow, quality 0, 186 bytes, 0.33 bits per pixel,")
     assert gap(saved(page, downloads / "first.png"), FIRST.with_suffix(".png")) == 0
+    zoomed = []
+    for button in ("full", "in", "out", "fit"):
+        page.run(f"document.getElementById('{button}').click()")
+        zoomed.append(page.run(ZOOM))
+    large, small = [2 * 70, "pixelated", "200 %"], [70, "auto", "100 %"]
+    assert zoomed == [small, large, small, small]
     assert page.heard == []
 
 
@@ -180,6 +192,16 @@ def test_damaged_files_give_a_sentence(page: Browser) -> None:
         assert text.startswith(f"{name}: ") and "cannot be decoded here" not in text, text
     data = (GOLDEN / "graphics-0" / "grey.gnc").read_bytes()
     assert drop(page, "whole.gnc", data) == ["shown", "whole.gnc"]
+    assert page.heard == []
+
+
+def test_a_file_takes_the_place_of_one_that_is_being_decoded(page: Browser) -> None:
+    now = "document.body.dataset.state"
+    slow = with_size((GOLDEN / "flow-0" / "q50.gnc").read_bytes(), 700, 700)
+    assert drop(page, "slow.gnc", slow, f"new Promise((done) => setTimeout(done, 300, {now}))")
+    data = (GOLDEN / "graphics-0" / "grey.gnc").read_bytes()
+    assert drop(page, "other.gnc", data) == ["shown", "other.gnc"]
+    page.run("0")
     assert page.heard == []
 
 

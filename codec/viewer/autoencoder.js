@@ -3,8 +3,9 @@
 import { checkMatches, crc32 } from "./container.js";
 import { Decoder, TOTAL, Tables } from "./entropy.js";
 import { damaged } from "./errors.js";
+import { joined } from "./modelfile.js";
 import { levelWeights, qualityPosition } from "./quality.js";
-import { decodeTiles } from "./tiling.js";
+import { cut, decodeTiles } from "./tiling.js";
 
 const LARGEST = 32, HYPER = 4; // positions a side of a segment; of y, each way, a position of z
 
@@ -40,7 +41,7 @@ async function decodeSegment(data, h, w, model, mix, tables) {
   const { y: channels, z: zChannels, z_max, z_priors, residual_max, skipped } = model.file.settings;
   if (data.length < 2) throw damaged("A segment is too short");
   const coder = new Decoder(data.subarray(2)), symbols = [];
-  const hz = Math.ceil(h / HYPER), wz = Math.ceil(w / HYPER);
+  const hz = Math.ceil(h / HYPER), wz = Math.ceil(w / HYPER), grid = [HYPER * hz, HYPER * wz];
   const index = coder.take(new Int32Array(hz * wz), tables.priorIndex);
   if (index.some((prior) => prior < 0 || prior >= z_priors)) throw damaged("A segment names a prior that does not exist");
   const z = coder.take(Int32Array.from({ length: zChannels * hz * wz },
@@ -53,10 +54,10 @@ async function decodeSegment(data, h, w, model, mix, tables) {
   const [mean1, mean2, features] = await model.run("hyper_mean", hyper);
   // Residuals where they are coded; the latents are the mean plus these.
   const take = (mean, ...rows) => {
-    const scales = concat(Uint8Array, rows), places = [];
+    const scales = joined(rows), places = [];
     for (let i = 0; i < scales.length; i++) if (scales[i] > skipped) places.push(i);
     const values = coder.take(places.map((place) => scales[place]), tables.y);
-    const latents = concat(Float32Array, mean), residuals = new Int32Array(scales.length);
+    const latents = joined(mean), residuals = new Int32Array(scales.length);
     symbols.push(values);
     places.forEach((place, i) => {
       residuals[place] = values[i];
@@ -72,10 +73,10 @@ async function decodeSegment(data, h, w, model, mix, tables) {
   const cells = { mix, even: board.even, odd: board.odd, place: board.place };
   const magnitude = Float32Array.from(residuals, (value) => Math.min(Math.abs(value), residual_max));
   const [magnitude_even, magnitude_odd] = halves(magnitude);
-  const seen = [cropped(exact, zChannels, 1, exact.dims[3], hz * HYPER, h, w), 1, exact.dims[1], h, w];
+  const seen = [cut(exact, exact.dims[1], grid, [0, 0], [h, w]), 1, exact.dims[1], h, w];
   const rows = await model.run("context_index", { ...cells, magnitude_even, magnitude_odd, features: seen });
   const [y1_even, y1_odd] = halves(anchors), depth = features.dims[3];
-  const near = [cropped(features, 1, depth, features.dims[2], hz * HYPER, h, w), 1, h, w, depth];
+  const near = [cut(features, 1, grid, [0, 0], [h, w], depth), 1, h, w, depth];
   const mean = await model.run("context_mean", { ...cells, y1_even, y1_odd, features: near });
   const [nonAnchors] = take(mean, ...rows);
   coder.finish();
@@ -113,24 +114,5 @@ function join(anchors, nonAnchors, channels, area, { evens, odds, place: [place]
       whole[c * area + i] = isEven ? source[even + at] : source[odd + at - evens];
     }
   }
-  return whole;
-}
-
-// The top left h x w positions of `count` grids of rows x columns, each position `depth` numbers.
-function cropped(data, count, depth, columns, rows, h, w) {
-  if (rows === h && columns === w) return data;
-  const found = new Float32Array(count * h * w * depth);
-  for (let i = 0, to = 0; i < count; i++) {
-    for (let y = 0; y < h; y++, to += w * depth) {
-      const from = (i * rows + y) * columns * depth;
-      found.set(data.subarray(from, from + w * depth), to);
-    }
-  }
-  return found;
-}
-
-function concat(Kind, parts) {
-  const whole = new Kind(parts.reduce((sum, part) => sum + part.length, 0));
-  parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
   return whole;
 }

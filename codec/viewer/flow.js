@@ -4,7 +4,7 @@ import { checkMatches, crc32 } from "./container.js";
 import { Decoder, Tables } from "./entropy.js";
 import { damaged } from "./errors.js";
 import { levelWeights, qualityPosition } from "./quality.js";
-import { STRIDE, boxes, paste, positions, requireSegments } from "./tiling.js";
+import { STRIDE, boxes, cut, paste, positions, requireSegments } from "./tiling.js";
 
 const COLOURS = ["y", "cg", "co"], PASSES = [[0, 0], [1, 1], [0, 1], [1, 0]];
 const WHOLE_STEP = 256, MEAN_UNITS = 16, HALO = 8, STRIP = 2 ** 15, PIXEL_MAX = 255;
@@ -74,16 +74,8 @@ function turned({ rows, columns, planes }) {
   return other;
 }
 
-function part(x, top, left, rows, columns) {
-  if (!top && !left && rows === x.rows && columns === x.columns) return x;
-  const found = picture(rows, columns);
-  for (let c = 0; c < 3; c++) {
-    for (let y = 0; y < rows; y++) {
-      const from = (top + y) * x.columns + left;
-      found.planes[c].set(x.planes[c].subarray(from, from + columns), y * columns);
-    }
-  }
-  return found;
+function part({ rows, columns, planes }, top, left, h, w) {
+  return { rows: h, columns: w, planes: planes.map((plane) => cut(plane, 1, [rows, columns], [top, left], [h, w])) };
 }
 
 function interleaved({ planes: [r, g, b] }) {
@@ -142,57 +134,31 @@ class FlowModel {
     return row < split_rows ? row * fractions + Math.min(eighths, fractions - 1) : row + (fractions - 1) * split_rows;
   }
 
-  // Outputs of a network, worked out in strips of rows; feeds are [planes, channels].
+  // Outputs of a network, worked out in strips of rows, each { data, columns }; feeds are [planes, channels].
   async run(number, colour, turn, rows, columns, feeds) {
     const { kinds, gain_top, gain_levels } = this.settings;
     const top = Math.min(this.stepIndex(number, 0), gain_top);
     const mix = [levelWeights(Math.floor(top * (gain_levels - 1) * 256 / gain_top), gain_levels), 1, gain_levels];
     const role = `half${Math.min(number, kinds - 2 + number % 2)}_${COLOURS[colour]}${turn || ""}`;
-    const step = Math.max(2, Math.floor(STRIP / columns / 2) * 2), every = turn ? 2 : 1;
-    let whole;
+    const step = Math.max(2, Math.floor(STRIP / columns / 2) * 2), every = turn ? 2 : 1, outputs = [];
     for (let start = 0; start < rows; start += step) {
-      const first = Math.max(0, start - HALO), end = Math.min(rows, start + step + HALO);
-      const seen = { mix };
+      const first = Math.max(0, start - HALO), end = Math.min(rows, start + step + HALO), seen = { mix };
       for (const [name, [data, channels]] of Object.entries(feeds)) {
-        seen[name] = [rowsOf(data, channels, rows, columns, first, end), 1, channels, end - first, columns];
+        const strip = cut(data, channels, [rows, columns], [first, 0], [end - first, columns]);
+        seen[name] = [strip, 1, channels, end - first, columns];
       }
-      const found = await this.model.run(role, seen);
-      const all = start === 0 && end === rows;
-      // Of a pass the outputs have the rows of its phase alone: as many, or one more, than half.
-      whole ??= found.map(({ dims }) => ({ data: null, channels: dims[1], columns: dims[3], parts: [] }));
-      found.forEach((data, i) => {
-        if (all) whole[i].data = data;
-        const [h, from] = [data.dims[2], (start - first) / every];
-        whole[i].parts.push([data, h, from, Math.min(h, from + step / every)]);
-      });
+      for (const [i, data] of (await this.model.run(role, seen)).entries()) {
+        const [, channels, h, w] = data.dims; // of a pass: the rows and columns of its positions alone
+        const all = Math.ceil((rows - PASSES[turn][0]) / every), from = (start - first) / every;
+        outputs[i] ??= { data: new Float32Array(channels * all * w), columns: w };
+        const used = Math.min(h - from, step / every), strip = cut(data, channels, [h, w], [from, 0], [used, w]);
+        for (let c = 0; c < channels; c++) {
+          outputs[i].data.set(strip.subarray(c * used * w, (c + 1) * used * w), (c * all + start / every) * w);
+        }
+      }
     }
-    return whole.map(({ data, channels, columns, parts }) => ({ columns, data: data ?? stacked(parts, channels, columns) }));
+    return outputs;
   }
-}
-
-// Rows first .. end - 1 of planes.
-function rowsOf(data, channels, rows, columns, first, end) {
-  if (first === 0 && end === rows) return data.subarray(0, channels * rows * columns);
-  const size = (end - first) * columns, found = new Float32Array(channels * size);
-  for (let c = 0; c < channels; c++) {
-    const from = (c * rows + first) * columns;
-    found.set(data.subarray(from, from + size), c * size);
-  }
-  return found;
-}
-
-// Strips [planes, their rows, first and end of the rows used] on top of each other.
-function stacked(parts, channels, columns) {
-  const rows = parts.reduce((sum, [, , from, to]) => sum + to - from, 0);
-  const whole = new Float32Array(channels * rows * columns);
-  for (let c = 0; c < channels; c++) {
-    let y = c * rows;
-    for (const [data, h, from, to] of parts) {
-      whole.set(data.subarray((c * h + from) * columns, (c * h + to) * columns), y * columns);
-      y += to - from;
-    }
-  }
-  return whole;
 }
 
 // --- segments -----------------------------------------------------------------------------------
@@ -295,16 +261,16 @@ async function details(mean, pairs, coded, number, grey, flow, coder) {
 }
 
 // Where a detail may lie: the decoder clips to that, so that every pixel lies in 0 .. 255.
-function ends(planes, found, at, colour) {
-  const between = (mean, a, b) => [
-    Math.max(2 * (mean - b[1]), 2 * (a[0] - mean) - 1), Math.min(2 * (mean - b[0]) + 1, 2 * (a[1] - mean)),
+function ends([r, g, b], found, at, colour) {
+  const low = (mean) => Math.max(2 * (mean - PIXEL_MAX), -2 * mean - 1);
+  const high = (mean) => Math.min(2 * mean + 1, 2 * (PIXEL_MAX - mean));
+  const between = (mean, a0, a1, b0, b1) => [
+    Math.max(2 * (mean - b1), 2 * (a0 - mean) - 1), Math.min(2 * (mean - b0) + 1, 2 * (a1 - mean)),
   ];
-  const middle = (a, b) => [a[0] + b[0] >> 1, a[1] + b[1] >> 1];
-  const pixel = [0, PIXEL_MAX];
-  const [r, g, b] = planes.map((plane) => between(plane[at], pixel, pixel));
-  const y = found[0][at];
-  if (colour === 0) return middle(g, middle(r, b));
-  return colour === 1 ? between(y, g, middle(r, b)) : between(y - (found[1][at] >> 1), r, b);
+  const r0 = low(r[at]), r1 = high(r[at]), g0 = low(g[at]), g1 = high(g[at]), b0 = low(b[at]), b1 = high(b[at]);
+  const m0 = r0 + b0 >> 1, m1 = r1 + b1 >> 1, y = found[0][at];
+  if (colour === 0) return [g0 + m0 >> 1, g1 + m1 >> 1];
+  return colour === 1 ? between(y, g0, g1, m0, m1) : between(y - (found[1][at] >> 1), r0, r1, b0, b1);
 }
 
 // What the networks see of decoded pixels: 7 planes of integers.

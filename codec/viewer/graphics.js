@@ -2,7 +2,7 @@
 
 import { checkMatches, crc32 } from "./container.js";
 import { damaged } from "./errors.js";
-import { decodeInner } from "./image.js";
+import { channels, decodeInner } from "./image.js";
 import { STRIDE, boxes, paste, positions, requireSegments } from "./tiling.js";
 
 const LARGEST = 2048 / STRIDE, CHECK_BYTES = 2;
@@ -16,8 +16,7 @@ export async function decode(header, segments, model, decodeImage) {
     const side = ([start, end], length) => Math.min(end * STRIDE, length) - start * STRIDE;
     const width = side(tile.columns, header.width), height = side(tile.rows, header.height);
     const data = segments[number].subarray(CHECK_BYTES);
-    const rgba = await decodeInner(data, width, height, `Segment ${number}`, PNG_KINDS, decodeImage);
-    const pixels = Uint8Array.from({ length: width * height * 3 }, (_, i) => rgba[i + Math.floor(i / 3)]);
+    const pixels = channels(await decodeInner(data, width, height, `Segment ${number}`, PNG_KINDS, decodeImage), 0, 3);
     if (!checkMatches(crc32(pixels), segments[number], 0)) throw damaged(`The pixels of segment ${number} are not those that were written`);
     paste(pixels, width, { inner: tile }, rgb, header);
   }

@@ -39,11 +39,17 @@ export async function decodeInner(data, width, height, what, kinds, decodeImage)
   return image.data;
 }
 
+// Some of the four channels of RGBA.
+export function channels(rgba, first, count) {
+  const found = new Uint8Array(rgba.length / 4 * count);
+  for (let i = first, to = 0; i < rgba.length; i += 4) for (let c = 0; c < count; c++) found[to++] = rgba[i + c];
+  return found;
+}
+
 // Alpha (a byte a pixel) of the payload of an alpha chunk.
 export async function decodeAlpha(data, { width, height }, decodeImage) {
   if (data.length === 1) return new Uint8Array(width * height).fill(data[0]);
-  const rgba = await decodeInner(data, width, height, "The alpha plane", [[0, 8]], decodeImage);
-  return Uint8Array.from({ length: width * height }, (_, i) => rgba[4 * i + 1]);
+  return channels(await decodeInner(data, width, height, "The alpha plane", [[0, 8]], decodeImage), 1, 1);
 }
 
 // A PNG file of decoded pixels: grey or RGB, with or without alpha, with the ICC profile and EXIF.
@@ -53,9 +59,8 @@ export async function toPng({ header, metadata, rgb, alpha }) {
   for (let y = 0, to = 0, i = 0; y < height; y++) {
     rows[to++] = 0;
     for (let x = 0; x < width; x++, i++) {
-      const r = rgb[3 * i], g = rgb[3 * i + 1], b = rgb[3 * i + 2];
-      if (grey) rows[to++] = Math.floor((r + g + b + 1) / 3);
-      else [rows[to++], rows[to++], rows[to++]] = [r, g, b];
+      if (grey) rows[to++] = Math.floor((rgb[3 * i] + rgb[3 * i + 1] + rgb[3 * i + 2] + 1) / 3);
+      else for (let c = 0; c < 3; c++) rows[to++] = rgb[3 * i + c];
       if (alpha) rows[to++] = alpha[i];
     }
   }

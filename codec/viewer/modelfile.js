@@ -81,13 +81,10 @@ function half(bits) {
   return bits & 0x8000 ? -size : size;
 }
 
+// Typed arrays of one kind, one behind another.
 export function joined(parts) {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
+  const whole = new parts[0].constructor(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
   return whole;
 }
 

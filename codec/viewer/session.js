@@ -25,7 +25,9 @@ export class Model {
   async run(role, feeds) {
     const ort = await (runtime ??= load());
     if (!this.sessions.has(role)) {
-      const options = { executionProviders: ["wasm"], logSeverityLevel: 4, enableMemPattern: false };
+      // Each session would keep the memory that it once needed, and flow has 36 networks and more.
+      const memory = { enableCpuMemArena: false, enableMemPattern: false };
+      const options = { executionProviders: ["wasm"], logSeverityLevel: 4, ...memory };
       this.sessions.set(role, ort.InferenceSession.create(this.file.role(role), options));
     }
     const session = await this.sessions.get(role), tensors = {};

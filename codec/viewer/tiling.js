@@ -31,6 +31,19 @@ export function requireSegments(segments, wanted) {
   if (segments.length !== wanted) throw damaged(`The file holds ${segments.length} segments where its picture has ${wanted}`);
 }
 
+// The h x w positions from top, left of `planes` grids of rows x columns, each position `depth` numbers.
+export function cut(data, planes, [rows, columns], [top, left], [h, w], depth = 1) {
+  if (!top && !left && rows === h && columns === w) return data.subarray(0, planes * h * w * depth);
+  const found = new data.constructor(planes * h * w * depth);
+  for (let plane = 0, to = 0; plane < planes; plane++) {
+    for (let y = top; y < top + h; y++, to += w * depth) {
+      const from = ((plane * rows + y) * columns + left) * depth;
+      found.set(data.subarray(from, from + w * depth), to);
+    }
+  }
+  return found;
+}
+
 // What a network sees (outer), and what of its result is used (inner), tile by tile.
 function tiles(rows, columns, halo, largest) {
   const along = (length) => rows * columns <= WHOLE ? [[0, length]] : grouped(length, largest);

@@ -36,7 +36,7 @@ function decodeSegment(data, h, w, priors) {
     state.begin(level);
     for (const i of order) {
       const at = state.places[i];
-      state.codes[level][at] = coder.takeOne(state.frequencies(at), TOTAL);
+      state.put(level, at, coder.takeOne(state.frequencies(at), TOTAL));
     }
   }
   coder.finish();
@@ -55,24 +55,39 @@ function taps(reach, below = Infinity) {
   return found;
 }
 
-// clip(floor((weight x + bias) 2**-shift + 1/2)) on integers.
+// clip(floor((weight x + bias) 2**-shift + 1/2)) on integers, of the numbers in `x`.
 class Layer {
   constructor(file, name, part, low, high) {
-    const weight = file.table(`${name}.${part}.weight`);
-    this.weight = Int32Array.from(weight);
-    this.bias = Int32Array.from(file.table(`${name}.${part}.bias`));
-    this.shift = file.about.exact[name].find((layer) => layer.weight === `tables/${name}.${part}.weight`).shift;
-    Object.assign(this, { low, high, inputs: this.weight.length / this.bias.length });
-    this.out = new Int32Array(this.bias.length);
+    const weight = file.table(`${name}.${part}.weight`), bias = file.table(`${name}.${part}.bias`);
+    const { shift } = file.about.exact[name].find((layer) => layer.weight === `tables/${name}.${part}.weight`);
+    const inputs = weight.length / bias.length, padded = Math.ceil(bias.length / 4) * 4;
+    Object.assign(this, { bias, shift, low, high, weight: new Int32Array(padded * inputs) });
+    this.weight.set(weight);
+    this.x = new Int32Array(inputs);
+    this.sums = new Int32Array(padded);
+    this.out = new Int32Array(bias.length);
   }
 
-  run(x) {
-    const { weight, bias, shift, low, high, inputs, out } = this, half = shift ? 1 << shift - 1 : 0;
+  run() {
+    const { x, weight, bias, sums, out, low, high, shift } = this, inputs = x.length, half = shift ? 1 << shift - 1 : 0;
+    for (let o = 0; o < sums.length; o += 4) { // four at once
+      let first = o * inputs, second = first + inputs, third = second + inputs, fourth = third + inputs;
+      let a = 0, b = 0, c = 0, d = 0;
+      for (let i = 0; i < inputs; i++) {
+        const value = x[i];
+        a = a + Math.imul(value, weight[first++]) | 0;
+        b = b + Math.imul(value, weight[second++]) | 0;
+        c = c + Math.imul(value, weight[third++]) | 0;
+        d = d + Math.imul(value, weight[fourth++]) | 0;
+      }
+      sums[o] = a;
+      sums[o + 1] = b;
+      sums[o + 2] = c;
+      sums[o + 3] = d;
+    }
     for (let o = 0; o < out.length; o++) {
-      let sum = bias[o];
-      for (let i = 0, at = o * inputs; i < inputs; i++) sum += Math.imul(x[i], weight[at++]);
-      sum = sum + half >> shift;
-      out[o] = sum < low ? low : sum > high ? high : sum;
+      const value = sums[o] + bias[o] + half >> shift;
+      out[o] = value < low ? low : value > high ? high : value;
     }
     return out;
   }
@@ -85,11 +100,11 @@ class Prior {
     const layer = (part, low, high) => new Layer(file, name, part, low, high);
     const gates = (part) => Array.from({ length: depth }, (_, i) => layer(part + i, -GATE_MAX, GATE_MAX));
     const own = file.table(`${name}.own`);
-    [this.none, this.embedding] = own.dims; // `none`, behind the last code, stands for "no code"
-    this.own = withZeros(own, this.none);
+    this.embedding = own.dims[1];
+    this.own = clipped(own);
     if (level) {
       const others = file.table(`${name}.others`), each = others.length / level;
-      this.others = Array.from({ length: level }, (_, i) => withZeros(others.subarray(i * each, i * each + each), this.none));
+      this.others = Array.from({ length: level }, (_, i) => clipped(others.subarray(i * each, (i + 1) * each)));
       [this.near, this.far] = [layer("near", 0, GATE_MAX), layer("far", 0, GATE_MAX)];
     }
     this.first = layer("first", -GATE_MAX, GATE_MAX);
@@ -100,29 +115,28 @@ class Prior {
     this.width = this.hidden.out.length;
   }
 
-  // The first half of x through tanh times the other through a sigmoid.
-  gate(x) {
-    return Int32Array.from({ length: this.width }, (_, i) => (
-      this.tanh[x[i] + GATE_MAX] * this.sigmoid[x[this.width + i] + GATE_MAX] + 64 >> 7));
+  // The first half of x through tanh times the other through a sigmoid, into `out`.
+  gate(x, out) {
+    for (let i = 0; i < this.width; i++) {
+      out[i] = this.tanh[x[i] + GATE_MAX] * this.sigmoid[x[this.width + i] + GATE_MAX] + 64 >> 7;
+    }
   }
 
   // Positive integers of sum TOTAL, from the logits.
   frequencies(logits) {
-    const best = logits.indexOf(Math.max(...logits)), { exp } = this;
-    const mass = Float64Array.from(logits, (logit) => exp[Math.min(logits[best] - logit, exp.length - 1)]);
-    const whole = mass.reduce((a, b) => a + b), share = TOTAL - mass.length;
-    let rest = TOTAL;
+    const { exp } = this, mass = new Float64Array(logits.length), share = TOTAL - mass.length;
+    let best = 0, whole = 0, rest = TOTAL;
+    for (let k = 1; k < mass.length; k++) if (logits[k] > logits[best]) best = k;
+    for (let k = 0; k < mass.length; k++) whole += mass[k] = exp[Math.min(logits[best] - logits[k], exp.length - 1)];
     for (let k = 0; k < mass.length; k++) rest -= mass[k] = Math.floor(mass[k] * share / whole) + 1;
     mass[best] += rest;
     return mass;
   }
 }
 
-// Codes' numbers (codes, embedding), with a row of zeros at the end for positions without a code.
-function withZeros(table, codes) {
-  const found = new Int32Array(table.length + table.length / codes);
-  found.set(table.map((value) => Math.max(value, -GATE_MAX)));
-  return found;
+// Codes' numbers (codes, embedding).
+function clipped(table) {
+  return Int32Array.from(table, (value) => Math.max(value, -GATE_MAX));
 }
 
 // The codes of a segment in a frame with a margin, and what the priors' layers gave so far.
@@ -131,55 +145,68 @@ class PriorState {
     this.priors = priors;
     this.stride = w + 2 * MARGIN;
     this.size = (h + 2 * MARGIN) * this.stride;
-    this.codes = priors.map((prior) => new Int32Array(this.size).fill(prior.none));
+    this.codes = priors.map(() => new Int32Array(this.size));
     this.places = Array.from({ length: h * w }, (_, i) => (Math.floor(i / w) + MARGIN) * this.stride + i % w + MARGIN);
   }
 
   // Goes to a level: works out the condition from the levels before.
   begin(level) {
     const prior = this.prior = this.priors[level], { width, embedding } = prior;
-    this.level = level;
-    this.condition = new Int32Array(level ? this.size * width : 0);
-    if (level) {
-      const seen = new Int32Array(this.size * level * embedding), near = new Int32Array(this.size * width);
-      for (const at of this.places) {
-        prior.others.forEach((table, i) => {
-          const code = this.codes[i][at];
-          seen.set(table.subarray(code * embedding, (code + 1) * embedding), (at * level + i) * embedding);
-        });
-      }
-      for (const [from, layer, to, depth] of [[seen, prior.near, near, level * embedding], [near, prior.far, this.condition, width]]) {
-        for (const at of this.places) to.set(layer.run(this.around(from, depth, at, taps(1))), at * width);
-      }
+    const plane = () => new Int32Array(this.size * width);
+    this.states = prior.gated.map(plane);
+    this.state = new Int32Array(width);
+    this.own = new Int32Array(this.size * embedding); // the numbers of this level's codes
+    this.condition = level ? plane() : new Int32Array();
+    if (!level) return;
+    const seen = new Int32Array(this.size * level * embedding), near = plane();
+    for (const at of this.places) {
+      prior.others.forEach((table, i) => {
+        const code = this.codes[i][at];
+        seen.set(table.subarray(code * embedding, (code + 1) * embedding), (at * level + i) * embedding);
+      });
     }
-    this.states = prior.gated.map(() => new Int32Array(this.size * width));
+    const around = this.steps(taps(1));
+    for (const at of this.places) near.set(this.run(prior.near, seen, at, around), at * width);
+    for (const at of this.places) this.condition.set(this.run(prior.far, near, at, around), at * width);
+  }
+
+  steps(offsets) {
+    return offsets.map(([dy, dx]) => dy * this.stride + dx);
+  }
+
+  // A layer of what `rows` hold around a place, and of the condition there if the layer takes more.
+  run(layer, rows, at, steps) {
+    const { x } = layer, depth = rows.length / this.size, taken = steps.length * depth;
+    for (let n = 0, to = 0; n < steps.length; n++) {
+      for (let from = (at + steps[n]) * depth, d = 0; d < depth; d++) x[to++] = rows[from++];
+    }
+    const { width } = this.prior;
+    for (let i = taken, from = at * width; i < x.length; i++) x[i] = this.condition[from++];
+    return layer.run();
   }
 
   // Of each code at a place, from the codes that it may see.
   frequencies(at) {
-    const { prior } = this, { width, embedding } = prior, none = [];
-    const condition = this.level ? this.condition.subarray(at * width, (at + 1) * width) : none;
-    const x = [];
-    for (const [dy, dx] of taps(2, 0)) {
-      const code = this.codes[this.level][at + dy * this.stride + dx];
-      x.push(...prior.own.subarray(code * embedding, (code + 1) * embedding));
-    }
-    let state = prior.gate(prior.first.run([...x, ...condition]));
+    const { prior, state, states } = this, { width } = prior;
+    this.before ??= this.steps(taps(2, 0));
+    this.around ??= this.steps(taps(1, 1));
+    prior.gate(this.run(prior.first, this.own, at, this.before), state);
     prior.gated.forEach((gated, i) => {
-      this.states[i].set(state, at * width);
-      const seen = [...this.around(this.states[i], width, at, taps(1, 1)), ...condition];
-      const added = prior.added[i].run(prior.gate(gated.run(seen)));
-      state = state.map((value, k) => Math.min(Math.max(value + added[k], -STATE_MAX), STATE_MAX));
+      states[i].set(state, at * width);
+      prior.gate(this.run(gated, states[i], at, this.around), prior.added[i].x);
+      const added = prior.added[i].run();
+      for (let k = 0; k < width; k++) state[k] = Math.min(Math.max(state[k] + added[k], -STATE_MAX), STATE_MAX);
     });
-    return prior.frequencies(prior.logits.run(prior.hidden.run([...state, ...condition])));
+    prior.hidden.x.set(state);
+    prior.hidden.x.set(this.condition.subarray(at * width, (at + 1) * width), width);
+    prior.logits.x.set(prior.hidden.run());
+    return prior.frequencies(prior.logits.run());
   }
 
-  around(rows, depth, at, offsets) {
-    const found = new Int32Array(offsets.length * depth);
-    offsets.forEach(([dy, dx], n) => {
-      const from = (at + dy * this.stride + dx) * depth;
-      found.set(rows.subarray(from, from + depth), n * depth);
-    });
-    return found;
+  // Puts a code of the level where it was decoded.
+  put(level, at, code) {
+    const { embedding, own } = this.prior;
+    this.codes[level][at] = code;
+    this.own.set(own.subarray(code * embedding, (code + 1) * embedding), at * embedding);
   }
 }
