@@ -197,8 +197,9 @@ def test_damaged_files_give_a_sentence(page: Browser) -> None:
 
 def test_a_file_takes_the_place_of_one_that_is_being_decoded(page: Browser) -> None:
     now = "document.body.dataset.state"
-    slow = with_size((GOLDEN / "flow-0" / "q50.gnc").read_bytes(), 700, 700)
-    assert drop(page, "slow.gnc", slow, f"new Promise((done) => setTimeout(done, 300, {now}))")
+    slow = (GOLDEN / "flow-0" / "wide.gnc").read_bytes()
+    soon = f"new Promise((done) => setTimeout(() => done([{now}]), 50))"
+    assert drop(page, "slow.gnc", slow, soon) == ["busy"]
     data = (GOLDEN / "graphics-0" / "grey.gnc").read_bytes()
     assert drop(page, "other.gnc", data) == ["shown", "other.gnc"]
     page.run("0")

@@ -2,18 +2,23 @@
 
 const at = (id) => document.getElementById(id);
 const FIT = 0, MOST_ZOOM = 32;
-let worker, busy = false, shown, zoom = FIT;
+let worker, busy = false, turn = 0, shown, zoom = FIT;
 
 function say(state, text) {
   document.body.dataset.state = state; // ready, busy, shown or failed
   at("status").textContent = text;
 }
 
-function decode(bytes, name) {
+// Gives up on a file that is being decoded: another one is wanted.
+function stop() {
   if (busy) {
     worker.terminate();
     worker = null;
   }
+  busy = false;
+}
+
+function decode(bytes, name) {
   worker ??= new Worker(new URL("worker.js", import.meta.url), { type: "module" });
   worker.onmessage = ({ data }) => {
     busy = false;
@@ -32,12 +37,15 @@ function decode(bytes, name) {
 }
 
 async function open(name, source) {
+  const own = ++turn;
+  stop();
   at("picture").hidden = true;
   say("busy", `Reading ${name} ...`);
   try {
-    decode(new Uint8Array(await source()), name);
+    const bytes = new Uint8Array(await source());
+    if (own === turn) decode(bytes, name);
   } catch (error) {
-    say("failed", `${name} cannot be read: ${error.message}.`);
+    if (own === turn) say("failed", `${name} cannot be read: ${error.message}.`);
   }
 }
 

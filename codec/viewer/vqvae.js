@@ -61,7 +61,7 @@ class Layer {
     const weight = file.table(`${name}.${part}.weight`), bias = file.table(`${name}.${part}.bias`);
     const { shift } = file.about.exact[name].find((layer) => layer.weight === `tables/${name}.${part}.weight`);
     const inputs = weight.length / bias.length, padded = Math.ceil(bias.length / 4) * 4;
-    Object.assign(this, { bias, shift, low, high, weight: new Int32Array(padded * inputs) });
+    Object.assign(this, { bias, shift, low, high, weight: new weight.constructor(padded * inputs) });
     this.weight.set(weight);
     this.x = new Int32Array(inputs);
     this.sums = new Int32Array(padded);
