@@ -50,11 +50,13 @@ async function open(name, source) {
 }
 
 async function show({ codec, header, seconds, png }, size, name) {
+  const own = turn;
   URL.revokeObjectURL(at("image").src);
   at("image").src = at("save").href = URL.createObjectURL(png);
   at("image").alt = name;
   at("save").download = name.replace(/\.gnc$/i, "") + ".png";
-  await at("image").decode();
+  const fits = await at("image").decode().then(() => true, () => false);
+  if (own !== turn) return;
   shown = header;
   const kind = header.lossless ? "lossless" : `quality ${header.quality / 100}`;
   const bpp = 8 * size / (header.width * header.height);
@@ -62,7 +64,7 @@ async function show({ codec, header, seconds, png }, size, name) {
     `${size.toLocaleString("en")} bytes, ${bpp.toFixed(2)} bits per pixel, decoded in ${seconds.toFixed(2)} s`;
   at("picture").hidden = false;
   setZoom(FIT);
-  say("shown", name);
+  say("shown", fits ? name : `${name} is too large to be shown by this browser; save it as PNG.`);
 }
 
 function setZoom(wanted) {
