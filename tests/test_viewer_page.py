@@ -30,7 +30,7 @@ CASES = {
     "flow-0": (["q50", "grey", "alpha", "one-pixel"], 0),
     "vqvae-0": (["q100", "alpha", "one-pixel"], 1),
     "graphics-0": (["alpha", "grey", "palette", "tiles", "png-colours", "png-bilevel"], 0),
-    "shipped": (["autoencoder-3f52910f"], 1),
+    "shipped": ([f"autoencoder-{library.shipped()['autoencoder']['default'][:8]}"], 1),
 }
 FIRST = GOLDEN / "flow-0" / "q0.gnc"  # shown by ?src=
 
