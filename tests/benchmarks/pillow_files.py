@@ -135,14 +135,16 @@ class Worker:
             return -1.0  # it has ended
 
     def failed(self, what: str) -> Outcome:
-        assert self.process is not None
-        if what == "ended":
-            self.process.join()
-            if self.process.exitcode == -signal.SIGPROF:
-                what = f"over {self.limit} s of processor time"
-            else:
-                what = f"ended with {self.process.exitcode}"
-        return "worker", -1, "", f"{what}: {self.stderr.read_text(errors='replace')[-1500:]}"
+        assert self.process is not None and self.process.pid is not None
+        if what != "ended":
+            os.kill(self.process.pid, signal.SIGPROF)  # says where
+        self.process.join()
+        if what == "ended" and self.process.exitcode == -signal.SIGPROF:
+            what = f"over {self.limit} s of processor time"
+        elif what == "ended":
+            what = f"ended with {self.process.exitcode}"
+        where = self.stderr.read_text(errors="replace").rpartition("most recent call first):")[2]
+        return "worker", -1, "", f"{what}: {where[:900]}"
 
 
 def findings_of(outcome: Outcome) -> list[str]:
