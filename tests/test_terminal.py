@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -79,3 +80,15 @@ def test_a_name_too_long_for_its_output(
     assert (tmp_path / "short-denoised.png").exists()
     run("info", "x" * 300, code=1)
     run("compress", "x" * 300 + ".jpg", code=1)
+
+
+def test_what_pillow_logs_is_not_printed_beside_the_error(tmp_path: Path) -> None:
+    """A TIFF of 65,535 samples a pixel is logged as an error as well as raised."""
+    tags = [(256, 1), (257, 1), (258, 8), (259, 1), (262, 1), (273, 8), (277, 65535), (279, 1)]
+    entries = b"".join(struct.pack("<HHII", tag, 3, 1, value) for tag, value in tags)
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags))
+    (tmp_path / "many.tif").write_bytes(head + entries + bytes(4))
+    done = shell("$G compress many.tif", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"Error: many.tif is not a picture that Pillow can read;")
+    assert done.stderr.count(b"\n") == 1

@@ -12,6 +12,7 @@ Example:
 """
 
 import contextlib
+import logging
 from collections.abc import Generator
 
 from PIL import Image, UnidentifiedImageError
@@ -19,6 +20,9 @@ from PIL import Image, UnidentifiedImageError
 from ..errors import GencodecError, InputError, OutputError
 
 __all__ = ["reading", "reason", "writing"]
+
+# What Pillow logs before it raises is printed where a program handles no log: a line beside ours.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 @contextlib.contextmanager
