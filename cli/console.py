@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -26,6 +27,7 @@ __all__ = [
     "json_option",
     "model_option",
     "needs_training",
+    "out_folder_option",
     "output_option",
     "prepare_streams",
     "print_json",
@@ -137,6 +139,12 @@ def folder_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (times_option, exclude_option, include_option):
         command = option(command)
     return command
+
+
+def out_folder_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A required ``--out DIR``, for commands that make a folder; ``text`` says what it is for."""
+    path = click.Path(path_type=Path)
+    return click.option("-o", "--out", required=True, metavar="DIR", type=path, help=text)
 
 
 def prepare_streams() -> None:

@@ -11,14 +11,7 @@ __all__ = ["command"]
 
 @click.command("export")
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--out",
-    required=True,
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Folder for the model files.",
-)
+@console.out_folder_option("Folder for the model files.")
 @click.option(
     "--data",
     metavar="DIR",

@@ -10,14 +10,7 @@ __all__ = ["command"]
 
 
 @click.command("viewer")
-@click.option(
-    "-o",
-    "--out",
-    required=True,
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Folder for the page.",
-)
+@console.out_folder_option("Folder for the page.")
 @click.option(
     "--runtime",
     metavar="DIR",

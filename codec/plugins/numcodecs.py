@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..embedding import Codec
 from ..errors import InputError
 
-__all__ = ["Gencodec", "Settings"]
+__all__ = ["Gencodec", "Settings", "require_pictures"]
 
 COLOUR_CHANNELS = (3, 4)
 DEFAULTS = Codec()
@@ -40,6 +40,19 @@ class Settings(TypedDict, total=False):
     quality: float
     lossless: bool
     tune: str | None
+
+
+def require_pictures(what: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """InputError unless an array of this shape and type holds pictures.
+
+    Arguments:
+        what: the array, as the error's sentence begins.
+    """
+    if dtype != np.uint8 or len(shape) < 2:
+        raise InputError(
+            f"{what} of shape {shape} and type {dtype} holds no pictures; gencodec takes uint8 of"
+            " shape (..., H, W), (..., H, W, 3) or (..., H, W, 4)."
+        )
 
 
 @NumcodecsCodec.register  # no base class: by its annotations, `encode` would have to return None
@@ -80,11 +93,7 @@ class Gencodec:
             InputError: it is not uint8, or has fewer than two axes.
         """
         chunk = np.asarray(buf)
-        if chunk.dtype != np.uint8 or chunk.ndim < 2:
-            raise InputError(
-                f"A chunk of shape {chunk.shape} and type {chunk.dtype} holds no pictures; gencodec"
-                " takes uint8 of shape (..., H, W), (..., H, W, 3) or (..., H, W, 4)."
-            )
+        require_pictures("A chunk", chunk.shape, chunk.dtype)
         colour = chunk.ndim > 2 and chunk.shape[-1] in COLOUR_CHANNELS
         row = chunk.shape[-2:] if colour else chunk.shape[-1:]
         return self._codec.encode(chunk.reshape(-1, *row))

@@ -26,7 +26,7 @@ from zarr.abc.codec import ArrayBytesCodec
 from zarr.registry import register_codec
 
 from ..embedding import Codec
-from ..errors import FormatError, InputError
+from ..errors import FormatError
 from . import numcodecs
 
 if TYPE_CHECKING:
@@ -96,11 +96,7 @@ class Gencodec(ArrayBytesCodec):
         chunk_grid: "ChunkGrid",
     ) -> None:
         """Refuses arrays that hold no pictures, when they are made."""
-        if dtype.to_native_dtype() != np.uint8 or len(shape) < 2:
-            raise InputError(
-                f"An array of shape {shape} and type {dtype.to_native_dtype()} holds no pictures; "
-                "gencodec takes uint8 of shape (..., H, W), (..., H, W, 3) or (..., H, W, 4)."
-            )
+        numcodecs.require_pictures("An array", shape, dtype.to_native_dtype())
 
     async def _encode_single(self, chunk_data: "NDBuffer", chunk_spec: "ArraySpec") -> "Buffer":
         data = await asyncio.to_thread(self._chunks.encode, chunk_data.as_numpy_array())
