@@ -33,7 +33,7 @@ export class Library {
 }
 
 // What the header says of a file, and its parts.
-export function inspect(data) {
+function inspect(data) {
   const found = read(data), { header } = found, scheme = SCHEMES[header.scheme];
   if (!scheme) throw new GencodecError(`The file was written with codec number ${header.scheme}, which this page does not have.`);
   if (header.width * header.height > MOST_PIXELS) {

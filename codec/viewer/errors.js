@@ -2,7 +2,7 @@
 
 export class GencodecError extends Error {}
 
-export const REMEDY = "the file is damaged, copy or download it again";
+const REMEDY = "the file is damaged, copy or download it again";
 
 export function damaged(what) {
   return new GencodecError(`${what}: ${REMEDY}.`);

@@ -10,7 +10,7 @@ const isText = (data, at, text) => ascii(text).every((byte, i) => data[at + i] =
 
 // Width and height that a lossless WebP or PNG file states, and its MIME type; checked before anything
 // is decoded, so that a payload cannot ask for more memory than its picture takes.
-export function stated(data, what, kinds) {
+function stated(data, what, kinds) {
   const view = new DataView(data.buffer, data.byteOffset, data.length);
   if (isText(data, 0, "RIFF") && isText(data, 8, "WEBPVP8L") && data.length >= 25 && data[20] === 0x2f) {
     const bits = view.getUint32(21, true);
