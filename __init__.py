@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .codec.api import (
         CODECS,
+        Codec,
         complete,
         compress,
         decompress,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
         verify,
     )
     from .codec.comparison.compare import compare
-    from .codec.embedding import Codec
     from .codec.errors import (
         DeviceError,
         FormatError,
@@ -75,8 +75,6 @@ def __getattr__(name: str) -> object:
         from .codec import errors as source
     elif name == "compare":
         from .codec.comparison import compare as source
-    elif name == "Codec":
-        from .codec import embedding as source
     elif name == "register":
         from .codec.plugins import pillow as source
     else:

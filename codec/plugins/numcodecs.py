@@ -24,7 +24,7 @@ from numcodecs.compat import ensure_bytes, ndarray_copy
 from numcodecs.registry import register_codec
 from numpy.typing import ArrayLike, NDArray
 
-from ..embedding import Codec
+from ..api import Codec
 from ..errors import InputError
 
 __all__ = ["Gencodec", "Settings", "require_pictures"]

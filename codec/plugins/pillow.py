@@ -114,8 +114,7 @@ def _as_load_error() -> Generator[None, None, None]:
 
 
 def _save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
-    from ..api import compress_detailed
-    from ..embedding import Codec
+    from ..api import Codec, compress_detailed
 
     given: dict[str, Any] = getattr(image, "encoderinfo", {})
     names = [field.name for field in fields(Codec)]

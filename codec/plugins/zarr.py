@@ -25,7 +25,7 @@ import numpy as np
 from zarr.abc.codec import ArrayBytesCodec
 from zarr.registry import register_codec
 
-from ..embedding import Codec
+from ..api import Codec
 from ..errors import FormatError
 from . import numcodecs
 

@@ -1,4 +1,4 @@
-// A .gnc file to pixels, as codec/api.py.
+// A .gnc file to pixels, as codec/api/compression.py.
 
 import * as autoencoder from "./autoencoder.js";
 import { ALPHA, read } from "./container.js";

@@ -10,20 +10,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import container, metrics
-from .container import ChunkType, Flag, Header
-from .errors import InputError
-from .image import pixels
-from .image.alpha import fill_hidden
-from .image.open import PathLike
-from .image.resolution import of_exif, pack
-from .progress import attempts
-from .rate_control import Target, limit_of, raised_quality
-from .schemes.base import LOSSLESS, by_name
-from .schemes.graphics.choice import Look, exact_may_be_larger, least_ssimulacra2, look
-from .schemes.graphics.codec import Graphics
-from .schemes.segments import Pixels, Region
-from .session import Runtime
+from .. import container, metrics
+from ..container import ChunkType, Flag, Header
+from ..errors import InputError
+from ..image import pixels
+from ..image.alpha import fill_hidden
+from ..image.open import PathLike
+from ..image.resolution import of_exif, pack
+from ..progress import attempts
+from ..rate_control import Target, limit_of, raised_quality
+from ..schemes.base import LOSSLESS, by_name
+from ..schemes.graphics.choice import Look, exact_may_be_larger, least_ssimulacra2, look
+from ..schemes.graphics.codec import Graphics
+from ..schemes.segments import Pixels, Region
+from ..session import Runtime
 
 __all__ = ["CompressResult", "Encoding", "metadata_chunks"]
 

@@ -12,43 +12,25 @@ from typing import ParamSpec
 
 from PIL import Image
 
-from . import container, denoiser, library
-from .container import ChunkType
-from .denoiser import DenoiseResult, denoise, denoise_detailed
+from .. import container, denoiser, library
+from ..container import ChunkType
+from ..errors import FormatError, GencodecWarning, InputError
+from ..image import pixels
+from ..image.limits import check_pixels, checked_region
+from ..image.open import Data, ImageSource, PathLike, read_bytes
+from ..image.resolution import unpack
+from ..inspection import CODECS
+from ..rate_control import Target
+from ..schemes.base import AUTO, by_name, by_wire_id, level_of
+from ..session import Runtime
 from .encoding import CompressResult, Encoding, metadata_chunks
-from .errors import FormatError, GencodecWarning, InputError
-from .image import pixels
-from .image.limits import check_pixels, checked_region
-from .image.open import Data, ImageSource, PathLike, read_bytes
-from .image.resolution import unpack
-from .inspection import CODECS, Info, ModelInfo, info, installed, models, quality_steps
-from .rate_control import Target
-from .schemes.base import AUTO, by_name, by_wire_id, level_of
-from .schemes.vqvae.sampling import complete, sample
-from .schemes.vqvae.statistics import code_bits
-from .session import Runtime
 
 __all__ = [
-    "AUTO",
-    "CODECS",
     "DEFAULT_QUALITY",
-    "CompressResult",
-    "DenoiseResult",
-    "Info",
-    "ModelInfo",
     "checked_settings",
-    "code_bits",
-    "complete",
     "compress",
     "compress_detailed",
     "decompress",
-    "denoise",
-    "denoise_detailed",
-    "info",
-    "installed",
-    "models",
-    "quality_steps",
-    "sample",
     "verify",
 ]
 
@@ -140,8 +122,11 @@ def checked_settings(
         )
     if lossless and target.given:
         raise InputError("A lossless file has the size that it takes; leave out the target.")
-    if target.given and quality != DEFAULT_QUALITY:
-        raise InputError("Give a quality or a target, not both.")
+    if quality != DEFAULT_QUALITY:
+        if lossless:
+            raise InputError("A lossless file has the best quality there is; leave out quality.")
+        if target.given:
+            raise InputError("Give a quality or a target, not both.")
     return named, quality, target, Runtime(device, threads)
 
 
@@ -193,7 +178,7 @@ def compress(result: CompressResult) -> bytes:
             screenshots and drawings, autoencoder (or flow, where it is to be lossless) for photos.
             With ``tune`` or ``denoise`` it is autoencoder, with ``model`` that model's codec.
         quality: 0 (smallest file) to 100 (best picture); `models` lists a codec's steps.
-        lossless: keep every bit, whatever the quality; flow and graphics can.
+        lossless: keep every bit, and give no ``quality``; flow and graphics can.
         device: "auto", "cpu" or "cuda".
         threads: of the CPU; None for all cores.
         tune: "visual" (None is the same) or "psnr": what the picture is to be good in for its

@@ -21,19 +21,14 @@ from dataclasses import KW_ONLY, asdict, dataclass, replace
 
 from PIL import Image
 
-from .api import (
-    DEFAULT_QUALITY,
-    CompressResult,
-    checked_settings,
-    compress_detailed,
-    decompress,
-)
-from .errors import GencodecWarning
-from .image.open import Data, ImageSource, PathLike
-from .library import check_tune
-from .rate_control import Target
-from .schemes.segments import parallel_map
-from .session import Runtime
+from ..errors import GencodecWarning
+from ..image.open import Data, ImageSource, PathLike
+from ..library import check_tune
+from ..rate_control import Target
+from ..schemes.segments import parallel_map
+from ..session import Runtime
+from .compression import DEFAULT_QUALITY, checked_settings, compress_detailed, decompress
+from .encoding import CompressResult
 
 __all__ = ["Codec"]
 
