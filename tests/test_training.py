@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gencodec.codec import api
+from gencodec.codec import api, library
 from gencodec.codec.errors import InputError
 from gencodec.codec.schemes.autoencoder.contract import checkerboard
 from gencodec.codec.session import Runtime
@@ -57,7 +57,7 @@ def test_the_file_is_as_large_as_the_torch_model_reckons(folder: Path, exported:
     differ a little from the Gaussians of training, by more after only twenty steps)."""
     picture = np.asarray(Image.open(folder / "1.png"))
     model = read_model(exported)
-    quality_map = api.library.default_pair("autoencoder", exported)[1].file.settings["quality_map"]
+    quality_map = library.default_pair("autoencoder", exported)[1].file.settings["quality_map"]
     (position,) = [p for q, p in quality_map if q == 10000]
     t = torch.tensor([position / (256 * (model.config.gain_levels - 1))])
     with torch.no_grad():
@@ -81,7 +81,7 @@ def test_the_mean_error_is_taken_out_of_the_pixels(folder: Path, trained: Path) 
 def test_the_exported_networks_equal_the_torch_model(exported: Path) -> None:
     """Synthesis through onnxruntime and in torch, from the same latent."""
     model = read_model(exported)
-    _, decoder = api.library.default_pair("autoencoder", exported)
+    _, decoder = library.default_pair("autoencoder", exported)
     level_weights = level_weights_at(torch.tensor([0.37]), model.config.gain_levels)
     y = 5 * torch.randn(1, model.config.y, 5, 3, generator=torch.Generator().manual_seed(1))
     (got,) = decoder.run("synthesis", Runtime("cpu", 1), y=y.numpy(), mix=level_weights.numpy())
@@ -94,7 +94,7 @@ def test_the_exported_networks_equal_the_torch_model(exported: Path) -> None:
 def test_the_exported_means_equal_the_torch_model(exported: Path) -> None:
     """Those of pass 1 and, from some of its values, of pass 2."""
     model = read_model(exported)
-    _, decoder = api.library.default_pair("autoencoder", exported)
+    _, decoder = library.default_pair("autoencoder", exported)
     channels, both = model.config.y, checkerboard(model.config.y, 8, 12)
     level_weights, runtime = (
         level_weights_at(torch.tensor([0.37]), model.config.gain_levels),
