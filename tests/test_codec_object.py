@@ -101,7 +101,6 @@ def test_notes_are_warnings_of_the_line_that_asked() -> None:
         ({"codec": "flow", "tune": "visual"}, "flow has no model tuned for visual"),
         ({"tune": "ms-ssim"}, "There is no tune 'ms-ssim'"),
         ({"target_bpp": 1, "quality": 3}, "Give a quality or a target, not both"),
-        ({"lossless": True, "quality": 3}, "A lossless file has the best quality there is"),
         ({"target_bpp": 1, "target_psnr": 30}, "Give one of"),
         ({"device": "tpu"}, "There is no device 'tpu'"),
         ({"threads": 0}, "threads must be a whole number"),

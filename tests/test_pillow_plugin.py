@@ -197,7 +197,7 @@ def test_a_parser_that_is_fed() -> None:
     "options",
     [
         {},
-        {"codec": "flow", "lossless": True},
+        {"quality": 60, "codec": "flow", "lossless": True},
         {"quality": 10, "codec": "vqvae"},
         {"tune": "visual", "threads": 1, "optimize": True},  # the last is not ours: ignored
         {"target_size": 200, "codec": "autoencoder"},

@@ -22,6 +22,9 @@ def pictures(cat) -> NDArray[np.uint8]:
     return np.stack([photo, graphics_tiles([], 1, seed=4)[0][:256, :288]])
 
 
+MIDDLE = torch.tensor([0.5, 0.5])  # quality of two pictures
+
+
 def as_tensor(pictures: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
 
@@ -29,7 +32,7 @@ def as_tensor(pictures: NDArray[np.uint8]) -> Tensor:
 def test_equals_the_runtimes_ssimulacra2(pictures: NDArray[np.uint8]) -> None:
     noise = np.random.default_rng(0).normal(0, 9, pictures.shape)
     noisy = np.clip(pictures + noise, 0, 255).astype(np.uint8)
-    found = VisualLoss(torch.device("cpu"))(as_tensor(noisy), as_tensor(pictures))
+    found = VisualLoss(torch.device("cpu"))(as_tensor(noisy), as_tensor(pictures), MIDDLE)
     wanted = [weighted_sum(*pair) for pair in zip(pictures, noisy, strict=True)]
     assert found["ssimulacra2"].tolist() == pytest.approx(wanted, rel=0.01)
 
@@ -37,7 +40,7 @@ def test_equals_the_runtimes_ssimulacra2(pictures: NDArray[np.uint8]) -> None:
 def test_gradients_are_finite_where_nothing_differs(pictures: NDArray[np.uint8]) -> None:
     x = as_tensor(pictures)
     shown = x.clone().requires_grad_()
-    loss = VisualLoss(torch.device("cpu"))(shown, x)["error"].sum()
+    loss = VisualLoss(torch.device("cpu"))(shown, x, MIDDLE)["error"].sum()
     loss.backward()
     assert float(loss.detach()) < 0.1  # not 0: roots have no slope there, so none is taken of 0
     assert torch.isfinite(shown.grad).all()
@@ -51,7 +54,7 @@ def test_a_tint_of_flat_ground_costs_more_than_one_of_texture() -> None:
     costs = []
     for picture in (flat, rough):
         tinted = picture + np.array([6, 0, 0], np.uint8)
-        costs.append(float(loss(as_tensor(tinted), as_tensor(picture))["colour"]))
+        costs.append(float(loss(as_tensor(tinted), as_tensor(picture), MIDDLE[:1])["colour"]))
     assert costs[0] > 4 * costs[1] > 0
 
 
@@ -61,8 +64,15 @@ def test_few_large_errors_of_flat_ground_cost_more_than_many_small_ones() -> Non
     shown = x.clone()
     shown[0, :, 96:128, 96:128] += 8 / 255
     shown[1, :, 96:160, 96:160] += 2 / 255
-    large, small = VisualLoss(torch.device("cpu"))(shown, x)["colour"].tolist()
+    large, small = VisualLoss(torch.device("cpu"))(shown, x, MIDDLE)["colour"].tolist()
     assert large > 1.3 * small
+
+
+def test_the_squared_error_weighs_more_at_low_qualities(pictures: NDArray[np.uint8]) -> None:
+    x = as_tensor(pictures[:1]).repeat(4, 1, 1, 1)
+    loss = VisualLoss(torch.device("cpu"))
+    found = loss((x + 0.02).clamp(0, 1), x, torch.tensor([0.0, 0.25, 0.5, 1.0]))["error"].tolist()
+    assert found[0] > found[1] > found[2] == found[3]
 
 
 def test_drawings_are_made_from_a_seed() -> None:

@@ -71,6 +71,7 @@ def run(
     config = with_overrides(FAMILIES[family].preset, config_texts)
     torch.manual_seed(config.seed)
     task = FAMILIES[family].task(network_texts, device)
+    torch.manual_seed(config.seed * 1000 + rank)  # each process draws noise of its own
     tiles = load_pictures(Path(data), config.crop)
     if validation is None:
         count = max(1, min(24, len(tiles) // 20))

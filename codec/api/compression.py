@@ -122,11 +122,8 @@ def checked_settings(
         )
     if lossless and target.given:
         raise InputError("A lossless file has the size that it takes; leave out the target.")
-    if quality != DEFAULT_QUALITY:
-        if lossless:
-            raise InputError("A lossless file has the best quality there is; leave out quality.")
-        if target.given:
-            raise InputError("Give a quality or a target, not both.")
+    if target.given and quality != DEFAULT_QUALITY:
+        raise InputError("Give a quality or a target, not both.")
     return named, quality, target, Runtime(device, threads)
 
 
@@ -178,7 +175,7 @@ def compress(result: CompressResult) -> bytes:
             screenshots and drawings, autoencoder (or flow, where it is to be lossless) for photos.
             With ``tune`` or ``denoise`` it is autoencoder, with ``model`` that model's codec.
         quality: 0 (smallest file) to 100 (best picture); `models` lists a codec's steps.
-        lossless: keep every bit, and give no ``quality``; flow and graphics can.
+        lossless: keep every bit, whatever the quality (as in Pillow); flow and graphics can.
         device: "auto", "cpu" or "cuda".
         threads: of the CPU; None for all cores.
         tune: "visual" (None is the same) or "psnr": what the picture is to be good in for its

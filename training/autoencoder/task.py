@@ -123,7 +123,7 @@ class AutoencoderTask(WeightsMixin):
         t = (t / count)[torch.randperm(count, device=batch.device)]
         t = torch.clamp(t * (1 + 2 * ENDS) - ENDS, 0, 1)
         out = self.network_of_step(batch, t)
-        distortion = self._distortion(out["x_hat"], batch)
+        distortion = self._distortion(out["x_hat"], batch, t)
         # The hyper-latent is cheap at first: it has to be useful before it can pay for itself,
         # or it dies (rounds to zero everywhere) in the first minutes.
         price = min(1.0, 0.05 + part / 0.06) if self.from_scratch else 1.0
@@ -141,7 +141,7 @@ class AutoencoderTask(WeightsMixin):
             return []
         return graphics_tiles(tiles, round(len(tiles) * GRAPHICS_SHARE / (1 - GRAPHICS_SHARE)))
 
-    def _distortion(self, x_hat: Tensor, x: Tensor) -> Tensor:
+    def _distortion(self, x_hat: Tensor, x: Tensor, t: Tensor) -> Tensor:
         """Of each picture: the squared error in levels of 0..255, or the visual error."""
         if self.visual_loss_of_step is None:
             return (x_hat - x).square().mean((1, 2, 3)) * 255**2
@@ -150,7 +150,7 @@ class AutoencoderTask(WeightsMixin):
                 f"To train for eyes takes crops of {VISUAL_MIN_SIDE} pixels or more, --set "
                 f"crop={VISUAL_MIN_SIDE}, and photos that are as large."
             )
-        return self.visual_loss_of_step(x_hat, x)["error"]
+        return self.visual_loss_of_step(x_hat, x, t)["error"]
 
     def validate(self, tiles: list[np.ndarray]) -> Tensor:
         """Sums over tiles at each of `points`: ``(points, 6)``, bits per pixel, PSNR, those bits
@@ -162,14 +162,15 @@ class AutoencoderTask(WeightsMixin):
             x = torch.from_numpy(tile[:h, :w].copy()).to(self.device).permute(2, 0, 1)[None]
             x = x.float() / 255
             for i, t in enumerate(self.points):
-                out = self.model(x, torch.tensor([t], device=self.device))
+                quality = torch.tensor([t], device=self.device)
+                out = self.model(x, quality)
                 bits = out["bits_y"] + out["bits_z"]
                 sums[i, 0] += float(bits) / (h * w)
                 decoded = torch.floor(out["x_hat"].clamp(0, 1) * 255 + 0.5) / 255
                 sums[i, 1] += float(-10 * torch.log10((decoded - x).square().mean()))
                 sums[i, 2] += float(out["bits_z"]) / (h * w)
                 if self.visual_loss is not None:
-                    parts = self.visual_loss(decoded, x)
+                    parts = self.visual_loss(decoded, x, quality)
                     for column, name in enumerate(("ssimulacra2", "colour", "error"), 3):
                         sums[i, column] += float(parts[name])
         return sums

@@ -4,7 +4,7 @@ SSIMULACRA2 is computed as `codec.metrics.perceptual` does, in float32 and witho
 polynomial, which is flat at both ends. It hardly sees a tint and forgives dirt on flat ground, so a
 term for colour stands beside it: differences in XYB of pixels and of means over 8x8 and 16x16,
 which weigh most where the reference is flat. The squared error keeps the encoder from inventing
-what the metric cannot see.
+what the metric cannot see; at low qualities, where the rest of the loss is flat, it weighs more.
 
 Reference:
     Sneyers 2022, "SSIMULACRA 2" (libjxl, ``tools/ssimulacra2.cc``): definition and weights.
@@ -29,6 +29,7 @@ WORST = 0.1  # of a squared error of colour where it is flat, so that few large 
 COLOUR_SCALES = ((1, 0.5), (8, 1.0), (16, 1.0))  # side of a mean, weight
 COLOUR = 0.8  # of a level's error of colour, in units of the weighted sum
 SQUARED = 0.005  # of a squared error in levels
+SQUARED_AT_ZERO = 0.015  # beside it at quality 0, falling to nothing at 50
 
 
 class _Blur(torch.autograd.Function):
@@ -99,11 +100,11 @@ def _norms(values: Tensor) -> Tensor:
 
 
 class VisualLoss:
-    """The loss of a batch of pictures, and what it consists of.
+    """The loss of a batch of pictures at their qualities, and what it consists of.
 
     Example:
         >>> x = torch.rand(1, 3, 256, 256)
-        >>> float(VisualLoss(x.device)(x, x)["squared"])
+        >>> float(VisualLoss(x.device)(x, x, torch.tensor([0.5]))["squared"])
         0.0
     """
 
@@ -113,10 +114,10 @@ class VisualLoss:
         levels = torch.tensor(LEVELS, device=device) / torch.tensor([14.0, 1, 1], device=device)
         self.levels = levels[None, :, None, None]  # X is at 14 times its size in `_xyb`
 
-    def __call__(self, decoded: Tensor, x: Tensor) -> dict[str, Tensor]:
+    def __call__(self, decoded: Tensor, x: Tensor, t: Tensor) -> dict[str, Tensor]:
         """Of each decoded picture ``b 3 h w`` in 0..1 against ``x``: ``ssimulacra2`` (the
         weighted sum), ``colour``, ``squared`` (levels of 255), and ``error``, which has all of
-        them in it."""
+        them in it; ``t`` (``b``, 0..1) are their qualities, by which it weighs them."""
         with torch.autocast(x.device.type, enabled=False):
             decoded, x = decoded.float().contiguous(), x.float().contiguous()
             squared = (decoded - x).square().mean((1, 2, 3)) * 255**2
@@ -135,7 +136,8 @@ class VisualLoss:
                     total = total + (_norms(values) * self.weights[:, scale, :, number]).sum((1, 2))
                 if scale == 0:
                     colour = self._colour(a, b, square_a - mean_a * mean_a)
-        error = total + COLOUR * colour + SQUARED * squared
+        weight = SQUARED + SQUARED_AT_ZERO * (1 - 2 * t).clamp(min=0)
+        error = total + COLOUR * colour + weight * squared
         return {"error": error, "ssimulacra2": total, "colour": colour, "squared": squared}
 
     def _maps(
