@@ -17,10 +17,13 @@ from gencodec.training.autoencoder.int8_blocks import (
     Int8DepthwiseBlock,
     InvertedResidual,
     calibrate,
+    fake_quantize_weight,
+    weight_scale,
 )
 from gencodec.training.autoencoder.int8_export import (
     DepthwiseInference,
     Int8Matrix,
+    Int16Matrix,
     InvertedResidualInference,
     pixel_major,
 )
@@ -109,11 +112,12 @@ def test_the_exported_form_computes_the_same_and_gives_its_weights_back(kind: Ki
     form = FORMS[kind](made)
     graph = export_role(Role("block", form, {"x": rows}, ("y",), axes))
     step = np.abs(want).max() / 50
-    for level in ("ORT_ENABLE_ALL", "ORT_DISABLE_ALL"):
-        (got,) = run(graph, {"block/x": rows.numpy()}, level)
-        # A value halfway between two steps may go either way.
-        assert np.abs(got - want).max() < step
-        assert np.abs(got - want).mean() < step / 200
+    (got,) = run(graph, {"block/x": rows.numpy()})
+    # A value halfway between two steps may go either way.
+    assert np.abs(got - want).max() < step
+    assert np.abs(got - want).mean() < step / 200
+    (in_floats,) = run(graph, {"block/x": rows.numpy()}, "ORT_DISABLE_ALL")
+    assert np.array_equal(in_floats, got)  # where layers are not turned into integers
     stored = {name: value.detach().numpy() for name, value in form.named_parameters()}
     names = [name for name, _ in made.named_parameters()]
     again = block(kind)
@@ -153,3 +157,37 @@ def test_the_exported_form_of_a_last_layer_splits_channel_groups() -> None:
     one, other = run(graph, feeds)
     assert np.allclose(one, want[:5, first].numpy(), atol=1e-4)
     assert np.allclose(other, want[5:, last].numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [63, 127])
+def test_the_scale_of_rounded_weights_is_the_same(steps: int) -> None:
+    weight = torch.randn(2000, 5, 1, 1, generator=torch.Generator().manual_seed(3))
+    rounded = fake_quantize_weight(weight, steps)
+    assert torch.equal(weight_scale(rounded, steps), weight_scale(weight, steps))
+    assert torch.equal(fake_quantize_weight(rounded, steps), rounded)
+
+
+@torch.no_grad()
+def test_two_bytes_do_for_a_layer_between_blocks() -> None:
+    """The same to the last digit in integers and in floats, and nearly what the layer computes."""
+    torch.manual_seed(0)
+    layer = nn.Conv2d(24, 16, 1)
+    x, offset = torch.randn(1, 24, 6, 5), torch.randn(1, 24, dtype=torch.float64)
+    want = layer(x + offset[0, :, None, None].float())
+    form = Int16Matrix(layer, 2)
+    rows = x.permute(0, 2, 3, 1).contiguous()
+    graph = export_role(Role("up", form, {"x": rows, "offset": offset}, ("y",), {}))
+    feeds = {"up/x": rows.numpy(), "up/offset": offset.numpy()}
+    (got,) = run(graph, feeds)
+    (in_floats,) = run(graph, feeds, "ORT_DISABLE_ALL")
+    assert np.array_equal(got, in_floats)
+    order = pixel_major(16, 2)
+    error = got - want[:, order].permute(0, 2, 3, 1).numpy()
+    assert 0 < np.square(error).mean() < 1e-6 * float(want.square().mean())
+    stored = {name: value.detach().numpy() for name, value in form.named_parameters()}
+    name = "body.1.0"  # one in front of a shuffle by two
+    for kind, value in layer.named_parameters():
+        part = parameter(
+            f"{name}.{kind}", lambda n: stored[n[len(name) + 1 :]], lambda n: n[9:] in stored
+        )
+        assert np.allclose(part, value.numpy(), atol=4e-5)

@@ -83,12 +83,13 @@ def test_the_exported_networks_equal_the_torch_model(exported: Path) -> None:
     model = read_model(exported)
     _, decoder = library.default_pair("autoencoder", exported)
     level_weights = level_weights_at(torch.tensor([0.37]), model.config.gain_levels)
-    y = 5 * torch.randn(1, model.config.y, 5, 3, generator=torch.Generator().manual_seed(1))
+    y = torch.randn(1, model.config.y, 5, 3, generator=torch.Generator().manual_seed(1))
+    y = 2 * y / torch.exp(model.g_s.log_gain(level_weights / 256).detach())
     (got,) = decoder.run("synthesis", Runtime("cpu", 1), y=y.numpy(), mix=level_weights.numpy())
     with torch.no_grad():
         want = torch.clamp(torch.floor((model.g_s(y, level_weights) + 0.5) * 255 + 0.5), 0, 255)
     gap = np.abs(got.astype(int) - want.permute(0, 2, 3, 1).numpy().astype(int))
-    assert gap.max() <= 1
+    assert gap.max() <= 2 and gap.mean() < 0.05, (gap.max(), gap.mean())
 
 
 def test_the_exported_means_equal_the_torch_model(exported: Path) -> None:

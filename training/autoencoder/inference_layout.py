@@ -1,7 +1,9 @@
-"""The networks of floats in the form that runs fast on a CPU.
+"""The networks of floats in the form that runs fast on a CPU, and alike on every machine.
 
-Channels are the last axis, so that a 1x1 convolution is one product of matrices and bytes lie as
-the kernels for bytes want them; the layers in bytes are in `int8_export`.
+A decoder's pixels do not depend on the order in which a machine adds, but for the last rounding:
+layers in bytes (`int8_export`) sum exactly, and what is small is summed in float64, whose errors
+are far below a float32's last digit. Channels are the last axis, so that a 1x1 convolution is one
+product of matrices and bytes lie as the kernels for bytes want them.
 
 Weights keep the names that they have in training, with ``.integers`` and ``.scale`` in place of
 ``.weight`` where they are bytes; `parameter` turns them back.
@@ -17,12 +19,19 @@ from torch import Tensor, nn
 from ..layers import GainTable
 from ..onnx_operators import constant, quantize_linear, uint8
 from ..onnx_writer import fold_unshuffle
-from .int8_blocks import WEIGHT_STEPS, Int8Conv2d, Int8DepthwiseBlock, InvertedResidual
+from .int8_blocks import (
+    INT8_STEPS,
+    WEIGHT_STEPS,
+    Int8Conv2d,
+    Int8DepthwiseBlock,
+    InvertedResidual,
+)
 from .int8_export import (
     FIRST,
     LAST,
     DepthwiseInference,
     Int8Matrix,
+    Int16Matrix,
     InvertedResidualInference,
     bias_of,
     pixel_major,
@@ -71,7 +80,7 @@ class SynthesisInference(nn.Module):
     def __init__(self, g_s: Synthesis) -> None:
         super().__init__()
         self.log_gain, self.film = g_s.log_gain, g_s.film
-        self.body = _body(g_s.body)
+        self.body = _body(g_s.body, Int16Matrix)
         tail = _Matrix(_first(g_s.tail), SHUFFLED["tail.0"])
         tail.weight = nn.Parameter(tail.weight * 255)
         tail.bias = nn.Parameter((tail.bias + 0.5) * 255)
@@ -79,9 +88,16 @@ class SynthesisInference(nn.Module):
         self.level, self.black = constant(torch.tensor(1.0)), constant(uint8(0))
 
     def forward(self, y: Tensor, level_weights: Tensor) -> Tensor:
-        level_weights = level_weights * (1 / 256)
-        y = y * torch.exp(self.log_gain(level_weights)) + self.film(level_weights)
-        x = self.body(y.permute(0, 2, 3, 1))
+        y = (y * gain_of(self.log_gain, level_weights)).permute(0, 2, 3, 1)
+        film = at_level(self.film, level_weights).permute(0, 2, 3, 1)
+        coarse, first, *body = self.body
+        assert isinstance(coarse, nn.Sequential) and isinstance(first, nn.Sequential)
+        if len(coarse):
+            x = first(coarse(y + film.float()))
+        else:  # the sum would go farther than bytes do
+            x = first[1](first[0](y, film.flatten(0, 2)))
+        for part in body:
+            x = part(x)
         tail = self.tail[0]
         assert isinstance(tail, _Matrix)
         _, h, w, c = x.shape
@@ -104,15 +120,15 @@ class HyperMeanInference(nn.Module):
         super().__init__()
         self.log_gain, self.log_scale, self.film = log_gain, h_s.log_scale, h_s.film
         self.stem, self.out = _Matrix(h_s.stem, 1), Int8Matrix(h_s.out, 1)
-        self.body = _body(h_s.body)
+        self.body = _body(h_s.body, _Matrix)
 
     def forward(
         self, z: Tensor, level_weights: Tensor, even: Tensor, odd: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        level_weights = level_weights * (1 / 256)
-        z = (z * torch.exp(self.log_scale(level_weights))).permute(0, 2, 3, 1)
-        features = self.body(self.stem(z) + self.film(level_weights).permute(0, 2, 3, 1))
-        gain = torch.exp(self.log_gain(level_weights))
+        z = (z * gain_of(self.log_scale, level_weights)).permute(0, 2, 3, 1)
+        film = at_level(self.film, level_weights).float().permute(0, 2, 3, 1)
+        features = self.body(self.stem(z) + film)
+        gain = gain_of(self.log_gain, level_weights)
         return *self.out.channel_groups(features, even, odd, gain), features
 
 
@@ -138,20 +154,18 @@ class ContextMeanInference(nn.Module):
         odd: Tensor,
         place: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        level_weights = level_weights * (1 / 256)
-        inverse = torch.exp(self.log_inverse(level_weights))[0, :, :, 0]
+        inverse = gain_of(self.log_inverse, level_weights)[0, :, :, 0]
         half = len(y1_even)
         first = self.y_in.product(y1_even * inverse[:half], slice(None, half))
         last = self.y_in.product(y1_odd * inverse[half:], slice(half, None))
         rows = torch.cat([first, last])
         x = nn.functional.embedding(place, rows)[None] + self.y_in.offset() + self.f_in(features)
-        return self.out.channel_groups(
-            self.body(x), odd, even, torch.exp(self.log_gain(level_weights))
-        )
+        gain = gain_of(self.log_gain, level_weights)
+        return self.out.channel_groups(self.body(x), odd, even, gain)
 
 
-def _body(body: nn.Sequential) -> nn.Sequential:
-    """The form of blocks and enlargements in turn."""
+def _body(body: nn.Sequential, linear: Callable[[nn.Conv2d, int], nn.Module]) -> nn.Sequential:
+    """The form of blocks and enlargements in turn; ``linear``, that of what is not in bytes."""
     parts: list[nn.Module] = []
     for place, part in enumerate(body):
         if isinstance(part, InvertedResidual):
@@ -163,7 +177,7 @@ def _body(body: nn.Sequential) -> nn.Sequential:
             parts.append(nn.Sequential(*map(InvertedResidualInference, blocks)))
         else:
             layer, side = _first(part), SHUFFLED[f"body.{place}.0"]
-            kind = Int8Matrix if isinstance(layer, Int8Conv2d) else _Matrix
+            kind = Int8Matrix if isinstance(layer, Int8Conv2d) else linear
             parts.append(nn.Sequential(kind(layer, side), _Enlarge()))
     return nn.Sequential(*parts)
 
@@ -194,7 +208,18 @@ class _Matrix(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         _, h, w, c = x.shape
-        return torch.addmm(self.bias, x.reshape(h * w, c), self.weight).reshape(1, h, w, -1)
+        x = torch.addmm(self.bias.double(), x.reshape(h * w, c).double(), self.weight.double())
+        return x.float().reshape(1, h, w, -1)
+
+
+def at_level(values: GainTable, level_weights: Tensor) -> Tensor:
+    """``values`` interpolated, ``1 c 1 1``, in float64; weights sum to 256."""
+    weights = level_weights.double() * (1 / 256)
+    return (weights @ values.table.double())[:, :, None, None]
+
+
+def gain_of(log_gain: GainTable, level_weights: Tensor) -> Tensor:
+    return torch.exp(at_level(log_gain, level_weights)).float()
 
 
 def parameter(name: str, read: Callable[[str], NDArray], has: Callable[[str], bool]) -> NDArray:
@@ -209,7 +234,11 @@ def parameter(name: str, read: Callable[[str], NDArray], has: Callable[[str], bo
         if kind == "bias":
             return read(name) * read(f"{layer}.bias_scale")
         return read(f"{layer}.integers") * read(f"{layer}.scale")[:, None, None, None]
-    if not has(f"{layer}.integers"):
+    if has(f"{layer}.upper") and kind == "weight":
+        values = (read(f"{layer}.upper") + read(f"{layer}.lower") / INT8_STEPS) * read(
+            f"{layer}.scale"
+        )
+    elif not has(f"{layer}.integers"):
         values = read(name).astype(np.float32)
     elif kind == "bias":
         values = read(name) * read(f"{layer}.bias_scale")

@@ -3,6 +3,10 @@
 What a block adds is small beside what it adds to, so that its insides need few digits: the sums
 between blocks stay floats. Processors multiply bytes three to four times as fast as floats.
 
+Steps are such that floats hold every sum of a layer exactly: the units of what layers see are
+powers of two, those of weights have `MANTISSA` bits. So a layer gives the same to the last digit
+whether it is computed in integers or in floats, and in whatever order.
+
 Reference:
     Jacob et al. 2018, "Quantization and training of neural networks for efficient
     integer-arithmetic-only inference" (arXiv 1712.05877): training that sees the rounding.
@@ -18,6 +22,7 @@ from ..layers import Block, MeasuredBuffers, Residual, in_float32, round_ste
 
 __all__ = [
     "INT8_STEPS",
+    "MANTISSA",
     "UINT8_STEPS",
     "WEIGHT_STEPS",
     "Int8Conv2d",
@@ -25,14 +30,17 @@ __all__ = [
     "Int8Layer",
     "InvertedResidual",
     "calibrate",
+    "fake_quantize_weight",
     "inverted_residuals",
+    "weight_scale",
 ]
 
-INT8_STEPS, UINT8_STEPS = 127, 255  # steps from zero to the largest value of what layers see
+INT8_STEPS, UINT8_STEPS = 128, 256  # steps a unit of what layers see; values stay below one
 # Of weights, half as many: where a processor lacks instructions for bytes, pairs of products are
 # added in 16 bits, and two of 255 * 127 would not fit.
 WEIGHT_STEPS = {"pre": 63, "post": 63, "widen": 63, "depthwise": 127, "narrow": 63}
 POINTWISE_STEPS = 63  # those of a `Int8Conv2d`
+MANTISSA = 3  # bits of a weight's scale
 RANGE_QUANTILE = 0.9999  # of a channel's values are not clipped
 
 
@@ -69,14 +77,14 @@ class InvertedResidual(Residual):
             wide = F.conv2d(x, self.input_weight("widen"), self.widen.bias)
             return F.relu(self.depthwise(wide))
         first, second, third = self.activation_ranges()
-        weight = fake_quantize_weight(self.input_weight("widen") * first, WEIGHT_STEPS["widen"])
-        x = fake_quantize(x / first, INT8_STEPS, -1.0) * (1 / INT8_STEPS)
-        wide = F.conv2d(x, weight, self.widen.bias)
-        wide = fake_quantize(wide / second, INT8_STEPS, -1.0) * (second / INT8_STEPS)
-        weight = fake_quantize_weight(self.depthwise.weight, WEIGHT_STEPS["depthwise"])
-        hidden = self.depthwise.in_channels
-        wide = F.conv2d(wide, weight, self.depthwise.bias, padding=1, groups=hidden)
-        return fake_quantize(wide / third, UINT8_STEPS, 0.0) * (third / UINT8_STEPS)
+        weight = self.input_weight("widen") * first / rows(second)
+        x = signed_bytes(x / first)
+        wide = F.conv2d(x, fake_quantize_weight(weight, WEIGHT_STEPS["widen"]))
+        wide = signed_bytes(wide + bias_in(second, self.widen))
+        weight = self.depthwise.weight * rows(second / third)
+        weight = fake_quantize_weight(weight, WEIGHT_STEPS["depthwise"])
+        wide = F.conv2d(wide, weight, padding=1, groups=self.depthwise.in_channels)
+        return unsigned_bytes(wide + bias_in(third, self.depthwise)) * third
 
     def activation_ranges(self) -> tuple[Tensor, Tensor, Tensor]:
         """``activation_range`` of the three layers, each ``1 c 1 1``."""
@@ -103,8 +111,9 @@ class InvertedResidual(Residual):
         weight, _ = self.output_weight("narrow")
         if self.activation_range is None:
             return weight
-        third = self.activation_ranges()[2]
-        return fake_quantize_weight(weight * third, WEIGHT_STEPS["narrow"]) / third
+        first, _, third = self.activation_ranges()
+        unit = third / rows(first)
+        return fake_quantize_weight(weight * unit, WEIGHT_STEPS["narrow"]) / unit
 
     def hidden(self, x: Tensor) -> dict[str, Tensor]:
         return {"widen": self.depthwise(F.conv2d(x, self.input_weight("widen"), self.widen.bias))}
@@ -134,24 +143,25 @@ class Int8DepthwiseBlock(Block):
         if self.activation_range is None:
             return super().forward(x)
         first, second, third, fourth, fifth = self.activation_ranges()
-        weight = fake_quantize_weight(self.input_weight("pre") * first, WEIGHT_STEPS["pre"])
-        inside = fake_quantize(x / first, INT8_STEPS, -1.0) * (1 / INT8_STEPS)
-        inside = F.conv2d(inside, weight, self.pre.bias)
-        inside = fake_quantize(inside / second, UINT8_STEPS, 0.0) * (second / UINT8_STEPS)
-        weight = fake_quantize_weight(self.depthwise.weight, WEIGHT_STEPS["depthwise"])
-        groups = self.depthwise.in_channels
-        inside = F.conv2d(inside, weight, self.depthwise.bias, padding=1, groups=groups)
-        inside = fake_quantize(inside / third, INT8_STEPS, -1.0) * (1 / INT8_STEPS)
-        weight, bias = self.output_weight("post")
-        x = x + F.conv2d(inside, fake_quantize_weight(weight * third, WEIGHT_STEPS["post"]), bias)
-        weight = fake_quantize_weight(self.input_weight("widen") * fourth, WEIGHT_STEPS["widen"])
-        inside = fake_quantize(x / fourth, INT8_STEPS, -1.0) * (1 / INT8_STEPS)
-        inside = F.conv2d(inside, weight, self.widen.bias)
-        inside = fake_quantize(inside / fifth, UINT8_STEPS, 0.0) * (1 / UINT8_STEPS)
-        weight, bias = self.output_weight("narrow")
-        return x + F.conv2d(
-            inside, fake_quantize_weight(weight * fifth, WEIGHT_STEPS["narrow"]), bias
-        )
+        weight = self.input_weight("pre") * first / rows(second)
+        weight = fake_quantize_weight(weight, WEIGHT_STEPS["pre"])
+        inside = F.conv2d(signed_bytes(x / first), weight)
+        inside = unsigned_bytes(inside + bias_in(second, self.pre))
+        weight = self.depthwise.weight * rows(second / third)
+        weight = fake_quantize_weight(weight, WEIGHT_STEPS["depthwise"])
+        inside = F.conv2d(inside, weight, padding=1, groups=self.depthwise.in_channels)
+        inside = signed_bytes(inside + bias_in(third, self.depthwise))
+        x = x + self._added(inside, "post", third, first)
+        weight = self.input_weight("widen") * fourth / rows(fifth)
+        weight = fake_quantize_weight(weight, WEIGHT_STEPS["widen"])
+        inside = F.conv2d(signed_bytes(x / fourth), weight)
+        inside = unsigned_bytes(inside + bias_in(fifth, self.widen))
+        return x + self._added(inside, "narrow", fifth, fourth)
+
+    def _added(self, inside: Tensor, name: str, seen: Tensor, trunk: Tensor) -> Tensor:
+        weight, bias = self.output_weight(name)
+        weight = fake_quantize_weight(weight * seen / rows(trunk), WEIGHT_STEPS[name])
+        return F.conv2d(inside, weight * rows(trunk), bias)
 
     def activation_ranges(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """``activation_range`` of the five layers, each ``1 c 1 1``."""
@@ -197,10 +207,8 @@ class Int8Conv2d(MeasuredBuffers, nn.Conv2d):
             precise = self.precise and self.training
             return in_float32(super().forward, input) if precise else super().forward(input)
         activation_range = self.activation_range[None, :, None, None]
-        x = fake_quantize(input / activation_range, INT8_STEPS, -1.0) * (1 / INT8_STEPS)
-        return F.conv2d(
-            x, fake_quantize_weight(self.weight * activation_range, POINTWISE_STEPS), self.bias
-        )
+        weight = fake_quantize_weight(self.weight * activation_range, POINTWISE_STEPS)
+        return F.conv2d(signed_bytes(input / activation_range), weight, self.bias)
 
     @torch.no_grad()
     def measured(self, x: Tensor) -> Tensor:
@@ -215,15 +223,45 @@ def activation_range_of(x: Tensor) -> Tensor:
     return flat.kthvalue(max(1, round(RANGE_QUANTILE * flat.shape[1])), dim=1).values
 
 
-def fake_quantize(x: Tensor, steps: int, low: float) -> Tensor:
-    """``x``, clipped to ``low..1``, in whole steps of which there are ``steps`` from 0 to 1."""
-    return round_ste(torch.clamp(x.float(), low, 1.0) * steps)
+def signed_bytes(x: Tensor) -> Tensor:
+    """``x`` as signed bytes give it, which go from -1 to just below 1."""
+    steps = torch.clamp(x.float() * INT8_STEPS, -INT8_STEPS, INT8_STEPS - 1)
+    return round_ste(steps) * (1 / INT8_STEPS)
+
+
+def unsigned_bytes(x: Tensor) -> Tensor:
+    """``x`` as unsigned bytes give it, which go from 0 to just below 1: a ReLU."""
+    return round_ste(torch.clamp(x.float() * UINT8_STEPS, 0, UINT8_STEPS - 1)) * (1 / UINT8_STEPS)
 
 
 def fake_quantize_weight(weight: Tensor, steps: int) -> Tensor:
     """A weight as integers of at most ``steps``, times a scale of each row's own."""
-    scale = weight.detach().abs().amax((1, 2, 3), keepdim=True) / steps + 1e-12
-    return round_ste(weight / scale) * scale
+    scale = weight_scale(weight.detach(), steps)
+    return torch.clamp(round_ste(weight / scale), -steps, steps) * scale
+
+
+def weight_scale(weight: Tensor, steps: int, mantissa: int = MANTISSA) -> Tensor:
+    """The smallest number of ``mantissa`` bits, for each row of ``o i h w``, of which the largest
+    weight is at most about ``steps`` times: ``o 1 1 1``. Of rounded weights it is the same."""
+    largest = weight.abs().amax((1, 2, 3), keepdim=True) + 1e-9
+    scale = largest
+    for _ in range(2):  # rounded, the largest may be just below what asks for this scale
+        scale = largest / steps
+        unit = torch.exp2(torch.floor(torch.log2(scale)) - (mantissa - 1))
+        scale = torch.ceil(scale / unit - 1e-3) * unit
+        largest = torch.round(largest / scale) * scale
+    return scale
+
+
+def rows(values: Tensor) -> Tensor:
+    """Of channels, ``1 c 1 1``, as rows of a weight: ``c 1 1 1``."""
+    return values.transpose(0, 1)
+
+
+def bias_in(unit: Tensor, layer: nn.Conv2d) -> Tensor:
+    """The bias of a layer whose channels are in units of ``unit``, ``1 c 1 1``."""
+    assert layer.bias is not None
+    return layer.bias[:, None, None] / unit
 
 
 Int8Layer = InvertedResidual | Int8DepthwiseBlock | Int8Conv2d

@@ -1,13 +1,16 @@
 """Layers in integers of 8 bits, in the form that runs fast on a CPU.
 
 They are written as quantise-dequantise pairs around plain layers: onnxruntime makes integer
-layers of them on a CPU, and what cannot do that computes the same in floats. Channels are the
-last axis, as the kernels for bytes want them.
+layers of them on a CPU, and what cannot do that computes the same in floats: to the last digit,
+since floats hold all sums of a layer exactly. Channels are the last axis, as the kernels for bytes
+want them.
 
 References:
     ONNX operators QuantizeLinear and DequantizeLinear
     (https://onnx.ai/onnx/operators/onnx__QuantizeLinear.html).
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -17,23 +20,27 @@ from torch import Tensor, nn
 from ..onnx_operators import constant, dequantize_linear, operator, quantize_linear, uint8
 from .int8_blocks import (
     INT8_STEPS,
+    MANTISSA,
     POINTWISE_STEPS,
     UINT8_STEPS,
     WEIGHT_STEPS,
     Int8Conv2d,
     Int8DepthwiseBlock,
     InvertedResidual,
+    weight_scale,
 )
 
 __all__ = [
     "DepthwiseInference",
     "Int8Matrix",
+    "Int16Matrix",
     "InvertedResidualInference",
     "bias_of",
     "pixel_major",
 ]
 
 ALL = slice(None)
+REACH = 8.0  # activation ranges that an `Int16Matrix` sees; what lies beyond is clipped
 
 
 def pixel_major(count: int, side: int) -> NDArray[np.intp]:
@@ -58,8 +65,14 @@ class _Integers(nn.Module):
         self, weight: Tensor, bias: Tensor | None, steps: int, step: float, axis: int
     ) -> None:
         super().__init__()
-        scale = weight.abs().amax((1, 2, 3)) / steps + 1e-12
-        whole = torch.round(weight / scale[:, None, None, None]).to(torch.int8)
+        rows = weight[:, :, 0, 0] if axis else weight.flatten(1)
+
+        def sums(scale: Tensor) -> Tensor:
+            found = _whole(rows, scale, steps).abs().sum(1) / step
+            return found if bias is None else found + torch.round(bias / (scale * step)).abs()
+
+        scale = _exact_scale(weight, steps, sums)
+        whole = _whole(rows, scale, steps).reshape(weight.shape).to(torch.int8)
         self.axis = axis
         self.integers = constant(whole[:, :, 0, 0].T.contiguous() if axis else whole)
         self.scale, self.zeros = (
@@ -84,6 +97,31 @@ class _Integers(nn.Module):
     def offset(self) -> Tensor:
         inputs = (self.bias, self.bias_scale)
         return operator("DequantizeLinear", inputs, torch.float32, self.bias.shape, axis=0)
+
+
+def _exact_scale(weight: Tensor, steps: int, sums: Callable[[Tensor], Tensor]) -> Tensor:
+    """Scales by row of ``o i h w`` with which floats hold a row's sums exactly, in any order.
+
+    A row whose sums are too large for a scale of `MANTISSA` bits gets a coarser one.
+
+    Arguments:
+        sums: the largest sum of each row with some scales, in units of the last digit.
+    """
+    scale = torch.zeros(len(weight))
+    for mantissa in range(MANTISSA, 0, -1):
+        wanted = weight_scale(weight, steps, mantissa).flatten()
+        part, exponent = np.frexp(wanted.detach().numpy())
+        digits = np.round(part * 2**mantissa)  # `weight_scale` may be off by its last digit
+        found = torch.from_numpy(np.ldexp(digits, exponent - mantissa).astype(np.float32))
+        scale = torch.where(scale == 0, found, scale)
+        digits = torch.from_numpy(np.ldexp(np.frexp(scale.numpy())[0], MANTISSA))
+        scale = torch.where(sums(scale) * digits < 2**24, scale, 0.0)
+    assert bool((scale > 0).all())
+    return scale
+
+
+def _whole(weight: Tensor, scale: Tensor, steps: int) -> Tensor:
+    return torch.round(weight / scale[:, None]).clamp(-steps, steps)
 
 
 class Int8Matrix(_Integers):
@@ -124,6 +162,65 @@ class Int8Matrix(_Integers):
             seen = dequantize_linear(rows.index_select(0, places), self.signed, self.middle)
             parts.append(torch.matmul(seen, self.weight(columns=part)).T * gain[part] + bias[part])
         return parts[0], parts[1]
+
+
+def _bytes(weight: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """The upper byte of a weight, in units of its rows' scales, and the lower one."""
+    upper = _whole(weight, scale, POINTWISE_STEPS)
+    return upper, _whole(weight - upper * scale[:, None], scale / INT8_STEPS, POINTWISE_STEPS)
+
+
+class Int16Matrix(nn.Module):
+    """A matrix between rows of blocks, in two bytes of what it sees and two of its weight.
+
+    One byte would be an error of the whole signal, and sums of floats depend on their order. Of
+    the four products of bytes that of the lower ones, 2^-14 of the largest, is left out.
+
+    Arguments:
+        layer: a 1x1 convolution; ``side``: of the shuffle behind it.
+    """
+
+    def __init__(self, layer: nn.Conv2d, side: int) -> None:
+        super().__init__()
+        order = pixel_major(layer.out_channels, side)
+        weight = layer.weight.detach()[order]
+        rows = weight[:, :, 0, 0]
+
+        def sums(scale: Tensor) -> Tensor:
+            upper, lower = _bytes(rows, scale)
+            return (lower.abs() * INT8_STEPS + upper.abs() * (INT8_STEPS // 2)).sum(1)
+
+        scale = _exact_scale(weight, POINTWISE_STEPS, sums)
+        upper, lower = (part.T.to(torch.int8).contiguous() for part in _bytes(rows, scale))
+        self.upper, self.lower = constant(upper), constant(lower)
+        self.scale, self.bias = constant(scale), constant(bias_of(layer)[order])
+        self.zeros = constant(torch.zeros(len(scale), dtype=torch.int8))
+        self.coarse = constant(torch.tensor(REACH / INT8_STEPS))
+        self.fine = constant(torch.tensor(REACH / INT8_STEPS**2))
+        self.middle = constant(uint8(128))
+
+    def forward(self, x: Tensor, offset: Tensor | None = None) -> Tensor:
+        """``offset``, by input channel and in float64, is added to all positions of ``x``."""
+        _, h, w, c = x.shape
+        x = x.reshape(h * w, c)
+        upper = quantize_linear(x, self.coarse, self.middle)
+        seen = dequantize_linear(upper, self.coarse, self.middle)
+        lower = quantize_linear(x - seen, self.fine, self.middle)
+        # What the lower byte of one and the upper one of the other make is of one unit.
+        both = dequantize_linear(torch.cat([upper, lower], 1), self.fine, self.middle)
+        product = torch.matmul(seen, self._weight(self.upper)) + torch.matmul(
+            both, self._weight(torch.cat([self.lower, self.upper]))
+        )
+        bias = self.bias
+        if offset is not None:
+            upper_weight, lower_weight = map(self._weight, (self.upper, self.lower))
+            weight = upper_weight.double() + lower_weight.double() * (1 / INT8_STEPS)
+            bias = (bias.double() + torch.matmul(offset, weight)).float()
+        return (product + bias).reshape(1, h, w, -1)
+
+    def _weight(self, whole: Tensor) -> Tensor:
+        inputs = (whole, self.scale, self.zeros)
+        return operator("DequantizeLinear", inputs, torch.float32, whole.shape, axis=1)
 
 
 class _Quantizers(nn.Module):
