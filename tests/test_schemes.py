@@ -111,7 +111,9 @@ def test_written_with_one_configuration_read_with_every_other(
         for start in (0, 3, 6):
             one, threads, plain = read[start : start + 3]
             assert differ(one, threads) <= 1
-            assert differ(one, plain) <= 1 or (codec == "autoencoder" and alike(one, plain))
+            # Of models that were exported before sums were exact, pixels are alike.
+            before = codec == "autoencoder" and model is not None
+            assert differ(one, plain) <= 1 or (before and alike(one, plain))
 
 
 @each_model

@@ -89,7 +89,10 @@ def test_the_exported_networks_equal_the_torch_model(exported: Path) -> None:
     with torch.no_grad():
         want = torch.clamp(torch.floor((model.g_s(y, level_weights) + 0.5) * 255 + 0.5), 0, 255)
     gap = np.abs(got.astype(int) - want.permute(0, 2, 3, 1).numpy().astype(int))
-    assert gap.max() <= 2 and gap.mean() < 0.05, (gap.max(), gap.mean())
+    assert gap.max() <= 2 and gap.mean() < 0.05
+    floats = Runtime("cpu", 1, optimise=False)  # what adds in another order
+    (in_floats,) = decoder.run("synthesis", floats, y=y.numpy(), mix=level_weights.numpy())
+    assert np.abs(got.astype(int) - in_floats).max() <= 1
 
 
 def test_the_exported_means_equal_the_torch_model(exported: Path) -> None:

@@ -1,8 +1,8 @@
 """The networks of floats in the form that runs fast on a CPU, and alike on every machine.
 
 A decoder's pixels do not depend on the order in which a machine adds, but for the last rounding:
-layers in bytes (`int8_export`) sum exactly, and what is small is summed in float64, whose errors
-are far below a float32's last digit. Channels are the last axis, so that a 1x1 convolution is one
+layers in bytes (`int8_export`) sum exactly, and those between them in float64, whose errors are far
+below a float32's last digit. Channels are the last axis, so that a 1x1 convolution is one
 product of matrices and bytes lie as the kernels for bytes want them.
 
 Weights keep the names that they have in training, with ``.integers`` and ``.scale`` in place of
@@ -19,19 +19,12 @@ from torch import Tensor, nn
 from ..layers import GainTable
 from ..onnx_operators import constant, quantize_linear, uint8
 from ..onnx_writer import fold_unshuffle
-from .int8_blocks import (
-    INT8_STEPS,
-    WEIGHT_STEPS,
-    Int8Conv2d,
-    Int8DepthwiseBlock,
-    InvertedResidual,
-)
+from .int8_blocks import WEIGHT_STEPS, Int8Conv2d, Int8DepthwiseBlock, InvertedResidual
 from .int8_export import (
     FIRST,
     LAST,
     DepthwiseInference,
     Int8Matrix,
-    Int16Matrix,
     InvertedResidualInference,
     bias_of,
     pixel_major,
@@ -80,7 +73,7 @@ class SynthesisInference(nn.Module):
     def __init__(self, g_s: Synthesis) -> None:
         super().__init__()
         self.log_gain, self.film = g_s.log_gain, g_s.film
-        self.body = _body(g_s.body, Int16Matrix)
+        self.body = _body(g_s.body)
         tail = _Matrix(_first(g_s.tail), SHUFFLED["tail.0"])
         tail.weight = nn.Parameter(tail.weight * 255)
         tail.bias = nn.Parameter((tail.bias + 0.5) * 255)
@@ -88,16 +81,8 @@ class SynthesisInference(nn.Module):
         self.level, self.black = constant(torch.tensor(1.0)), constant(uint8(0))
 
     def forward(self, y: Tensor, level_weights: Tensor) -> Tensor:
-        y = (y * gain_of(self.log_gain, level_weights)).permute(0, 2, 3, 1)
-        film = at_level(self.film, level_weights).permute(0, 2, 3, 1)
-        coarse, first, *body = self.body
-        assert isinstance(coarse, nn.Sequential) and isinstance(first, nn.Sequential)
-        if len(coarse):
-            x = first(coarse(y + film.float()))
-        else:  # the sum would go farther than bytes do
-            x = first[1](first[0](y, film.flatten(0, 2)))
-        for part in body:
-            x = part(x)
+        y = y * gain_of(self.log_gain, level_weights) + at_level(self.film, level_weights).float()
+        x = self.body(y.permute(0, 2, 3, 1))
         tail = self.tail[0]
         assert isinstance(tail, _Matrix)
         _, h, w, c = x.shape
@@ -120,7 +105,7 @@ class HyperMeanInference(nn.Module):
         super().__init__()
         self.log_gain, self.log_scale, self.film = log_gain, h_s.log_scale, h_s.film
         self.stem, self.out = _Matrix(h_s.stem, 1), Int8Matrix(h_s.out, 1)
-        self.body = _body(h_s.body, _Matrix)
+        self.body = _body(h_s.body)
 
     def forward(
         self, z: Tensor, level_weights: Tensor, even: Tensor, odd: Tensor
@@ -164,8 +149,8 @@ class ContextMeanInference(nn.Module):
         return self.out.channel_groups(self.body(x), odd, even, gain)
 
 
-def _body(body: nn.Sequential, linear: Callable[[nn.Conv2d, int], nn.Module]) -> nn.Sequential:
-    """The form of blocks and enlargements in turn; ``linear``, that of what is not in bytes."""
+def _body(body: nn.Sequential) -> nn.Sequential:
+    """The form of blocks and enlargements in turn."""
     parts: list[nn.Module] = []
     for place, part in enumerate(body):
         if isinstance(part, InvertedResidual):
@@ -177,7 +162,7 @@ def _body(body: nn.Sequential, linear: Callable[[nn.Conv2d, int], nn.Module]) ->
             parts.append(nn.Sequential(*map(InvertedResidualInference, blocks)))
         else:
             layer, side = _first(part), SHUFFLED[f"body.{place}.0"]
-            kind = Int8Matrix if isinstance(layer, Int8Conv2d) else linear
+            kind = Int8Matrix if isinstance(layer, Int8Conv2d) else _Matrix
             parts.append(nn.Sequential(kind(layer, side), _Enlarge()))
     return nn.Sequential(*parts)
 
@@ -234,11 +219,7 @@ def parameter(name: str, read: Callable[[str], NDArray], has: Callable[[str], bo
         if kind == "bias":
             return read(name) * read(f"{layer}.bias_scale")
         return read(f"{layer}.integers") * read(f"{layer}.scale")[:, None, None, None]
-    if has(f"{layer}.upper") and kind == "weight":
-        values = (read(f"{layer}.upper") + read(f"{layer}.lower") / INT8_STEPS) * read(
-            f"{layer}.scale"
-        )
-    elif not has(f"{layer}.integers"):
+    if not has(f"{layer}.integers"):
         values = read(name).astype(np.float32)
     elif kind == "bias":
         values = read(name) * read(f"{layer}.bias_scale")
