@@ -237,7 +237,9 @@ def unsigned_bytes(x: Tensor) -> Tensor:
 def fake_quantize_weight(weight: Tensor, steps: int) -> Tensor:
     """A weight as integers of at most ``steps``, times a scale of each row's own."""
     scale = weight_scale(weight.detach(), steps)
-    return torch.clamp(round_ste(weight / scale), -steps, steps) * scale
+    whole = round_ste(weight / scale)
+    beyond = (whole - whole.clamp(-steps, steps)).detach()  # by one at most: its slope stays
+    return (whole - beyond) * scale
 
 
 def weight_scale(weight: Tensor, steps: int, mantissa: int = MANTISSA) -> Tensor:
