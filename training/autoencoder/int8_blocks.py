@@ -77,14 +77,8 @@ class InvertedResidual(Residual):
             wide = F.conv2d(x, self.input_weight("widen"), self.widen.bias)
             return F.relu(self.depthwise(wide))
         first, second, third = self.activation_ranges()
-        weight = self.input_weight("widen") * first / rows(second)
-        x = signed_bytes(x / first)
-        wide = F.conv2d(x, fake_quantize_weight(weight, WEIGHT_STEPS["widen"]))
-        wide = signed_bytes(wide + bias_in(second, self.widen))
-        weight = self.depthwise.weight * rows(second / third)
-        weight = fake_quantize_weight(weight, WEIGHT_STEPS["depthwise"])
-        wide = F.conv2d(wide, weight, padding=1, groups=self.depthwise.in_channels)
-        return unsigned_bytes(wide + bias_in(third, self.depthwise)) * third
+        wide = signed_bytes(pointwise(self, "widen", signed_bytes(x / first), first, second))
+        return unsigned_bytes(depthwise(self.depthwise, wide, second, third)) * third
 
     def activation_ranges(self) -> tuple[Tensor, Tensor, Tensor]:
         """``activation_range`` of the three layers, each ``1 c 1 1``."""
@@ -143,19 +137,10 @@ class Int8DepthwiseBlock(Block):
         if self.activation_range is None:
             return super().forward(x)
         first, second, third, fourth, fifth = self.activation_ranges()
-        weight = self.input_weight("pre") * first / rows(second)
-        weight = fake_quantize_weight(weight, WEIGHT_STEPS["pre"])
-        inside = F.conv2d(signed_bytes(x / first), weight)
-        inside = unsigned_bytes(inside + bias_in(second, self.pre))
-        weight = self.depthwise.weight * rows(second / third)
-        weight = fake_quantize_weight(weight, WEIGHT_STEPS["depthwise"])
-        inside = F.conv2d(inside, weight, padding=1, groups=self.depthwise.in_channels)
-        inside = signed_bytes(inside + bias_in(third, self.depthwise))
+        inside = unsigned_bytes(pointwise(self, "pre", signed_bytes(x / first), first, second))
+        inside = signed_bytes(depthwise(self.depthwise, inside, second, third))
         x = x + self._added(inside, "post", third, first)
-        weight = self.input_weight("widen") * fourth / rows(fifth)
-        weight = fake_quantize_weight(weight, WEIGHT_STEPS["widen"])
-        inside = F.conv2d(signed_bytes(x / fourth), weight)
-        inside = unsigned_bytes(inside + bias_in(fifth, self.widen))
+        inside = unsigned_bytes(pointwise(self, "widen", signed_bytes(x / fourth), fourth, fifth))
         return x + self._added(inside, "narrow", fifth, fourth)
 
     def _added(self, inside: Tensor, name: str, seen: Tensor, trunk: Tensor) -> Tensor:
@@ -253,6 +238,24 @@ def weight_scale(weight: Tensor, steps: int, mantissa: int = MANTISSA) -> Tensor
         scale = torch.ceil(scale / unit - 1e-3) * unit
         largest = torch.round(largest / scale) * scale
     return scale
+
+
+def pointwise(block: Residual, name: str, x: Tensor, seen: Tensor, given: Tensor) -> Tensor:
+    """What a layer that reads the block's channels makes of ``x``, its weight in bytes.
+
+    Arguments:
+        seen, given: units of what the layer sees and gives, ``1 c 1 1``.
+    """
+    layer = block.get_submodule(name)
+    assert isinstance(layer, nn.Conv2d)
+    weight = fake_quantize_weight(block.input_weight(name) * seen / rows(given), WEIGHT_STEPS[name])
+    return F.conv2d(x, weight) + bias_in(given, layer)
+
+
+def depthwise(layer: nn.Conv2d, x: Tensor, seen: Tensor, given: Tensor) -> Tensor:
+    """The same of a layer of 3x3 with a weight for each channel."""
+    weight = fake_quantize_weight(layer.weight * rows(seen / given), WEIGHT_STEPS["depthwise"])
+    return F.conv2d(x, weight, padding=1, groups=len(weight)) + bias_in(given, layer)
 
 
 def rows(values: Tensor) -> Tensor:
