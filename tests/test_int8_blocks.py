@@ -11,18 +11,19 @@ import onnxruntime
 from onnx import GraphProto, helper
 from torch import Tensor, nn
 
+from gencodec.training.autoencoder.fake_quantization import fake_quantize_weight, weight_scale
 from gencodec.training.autoencoder.inference_layout import parameter
 from gencodec.training.autoencoder.int8_blocks import (
     Int8Conv2d,
     Int8DepthwiseBlock,
+    Int16Conv2d,
     InvertedResidual,
     calibrate,
-    fake_quantize_weight,
-    weight_scale,
 )
 from gencodec.training.autoencoder.int8_export import (
     DepthwiseInference,
     Int8Matrix,
+    Int16Matrix,
     InvertedResidualInference,
     pixel_major,
 )
@@ -164,3 +165,30 @@ def test_the_scale_of_rounded_weights_is_the_same(steps: int) -> None:
     rounded = fake_quantize_weight(weight, steps)
     assert torch.equal(weight_scale(rounded, steps), weight_scale(weight, steps))
     assert torch.equal(fake_quantize_weight(rounded, steps), rounded)
+
+
+@torch.no_grad()
+def test_two_bytes_do_for_a_layer_between_blocks() -> None:
+    """Training has the weight that is exported; integers and floats are equal to the last digit."""
+    torch.manual_seed(0)
+    layer = Int16Conv2d(24, 16)
+    layer.activation_range, layer.output_range = torch.ones(24), torch.ones(16)
+    x, offset = 0.5 * torch.randn(1, 24, 6, 5), torch.randn(1, 24, dtype=torch.float64)
+    want = layer(x + offset[0, :, None, None].float())
+    form = Int16Matrix(layer, 2, 4.0)
+    rows = x.permute(0, 2, 3, 1).contiguous()
+    graph = export_role(Role("up", form, {"x": rows, "offset": offset}, ("y",), {}))
+    feeds = {"up/x": rows.numpy(), "up/offset": offset.numpy()}
+    (got,) = run(graph, feeds)
+    (in_floats,) = run(graph, feeds, "ORT_DISABLE_ALL")
+    assert np.array_equal(got, in_floats)
+    order = pixel_major(16, 2)
+    error = got - want[:, order].permute(0, 2, 3, 1).numpy()
+    assert 0 < np.square(error).mean() < 1e-7 * float(want.square().mean())
+    stored = {name: value.detach().numpy() for name, value in form.named_parameters()}
+    name = "body.1.0"  # one in front of a shuffle by two
+    for kind, value in layer.named_parameters():
+        part = parameter(
+            f"{name}.{kind}", lambda n: stored[n[len(name) + 1 :]], lambda n: n[9:] in stored
+        )
+        assert np.allclose(part, value.numpy(), atol=4e-5)

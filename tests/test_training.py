@@ -19,7 +19,7 @@ pytest.importorskip("compressai", reason="compressai is not installed")
 from gencodec.training import data, export, families, train
 from gencodec.training.autoencoder.bias_correction import correct_bias
 from gencodec.training.autoencoder.export import INT8_WEIGHTS
-from gencodec.training.autoencoder.int8_blocks import Int8Layer
+from gencodec.training.autoencoder.int8_blocks import Int8Layer, Int16Conv2d
 from gencodec.training.autoencoder.network import level_weights_at
 from gencodec.training.autoencoder.restore import INFERENCE_ROLES
 from gencodec.training.config import PRESETS, with_overrides
@@ -237,7 +237,8 @@ def test_weights_keep_what_the_run_rounded_to(trained: Path) -> None:
         if name.endswith(".activation_range")
     }
     modules = tiny_model().named_modules()
-    assert activation_ranges == {name for name, block in modules if isinstance(block, Int8Layer)}
+    kinds = Int8Layer | Int16Conv2d
+    assert activation_ranges == {name for name, block in modules if isinstance(block, kinds)}
     task = families.AutoencoderTask(
         {name[4:]: text for name, text in TINY.items()}, torch.device("cpu")
     )

@@ -1,8 +1,8 @@
 """The networks of floats in the form that runs fast on a CPU, and alike on every machine.
 
 A decoder's pixels do not depend on the order in which a machine adds, but for the last rounding:
-layers in bytes (`int8_export`) sum exactly, and those between them in float64, whose errors are far
-below a float32's last digit. Channels are the last axis, so that a 1x1 convolution is one
+layers in bytes (`int8_export`) sum exactly, and what is small is summed in float64, whose errors
+are far below a float32's last digit. Channels are the last axis, so that a 1x1 convolution is one
 product of matrices and bytes lie as the kernels for bytes want them.
 
 Weights keep the names that they have in training, with ``.integers`` and ``.scale`` in place of
@@ -19,12 +19,14 @@ from torch import Tensor, nn
 from ..layers import GainTable
 from ..onnx_operators import constant, quantize_linear, uint8
 from ..onnx_writer import fold_unshuffle
-from .int8_blocks import WEIGHT_STEPS, Int8Conv2d, Int8DepthwiseBlock, InvertedResidual
+from .fake_quantization import INT8_STEPS, WEIGHT_STEPS
+from .int8_blocks import Int8Conv2d, Int8DepthwiseBlock, Int16Conv2d, InvertedResidual
 from .int8_export import (
     FIRST,
     LAST,
     DepthwiseInference,
     Int8Matrix,
+    Int16Matrix,
     InvertedResidualInference,
     bias_of,
     pixel_major,
@@ -41,6 +43,8 @@ __all__ = [
 
 # Layers in front of a pixel shuffle, and the shuffle's factor.
 SHUFFLED = {"body.0.0": 2, "body.1.0": 2, "body.2.0": 2, "body.3.0": 2, "tail.0": 4}
+# Of the first two, activation ranges that they see. Photos go to 3; white noise to 25 and 10.
+REACH = {"body.1.0": 16.0, "body.3.0": 8.0}
 
 
 class AnalysisInference(nn.Module):
@@ -81,8 +85,16 @@ class SynthesisInference(nn.Module):
         self.level, self.black = constant(torch.tensor(1.0)), constant(uint8(0))
 
     def forward(self, y: Tensor, level_weights: Tensor) -> Tensor:
-        y = y * gain_of(self.log_gain, level_weights) + at_level(self.film, level_weights).float()
-        x = self.body(y.permute(0, 2, 3, 1))
+        y = (y * gain_of(self.log_gain, level_weights)).permute(0, 2, 3, 1)
+        film = at_level(self.film, level_weights).permute(0, 2, 3, 1)
+        coarse, up, *body = self.body
+        assert isinstance(coarse, nn.Sequential) and isinstance(up, nn.Sequential)
+        if len(coarse):
+            y = coarse(y + film.float()) - film.float()
+        first, enlarge = up
+        x = enlarge(first(y, film.flatten(0, 2)))  # what is the same everywhere needs no bytes
+        for part in body:
+            x = part(x)
         tail = self.tail[0]
         assert isinstance(tail, _Matrix)
         _, h, w, c = x.shape
@@ -161,10 +173,15 @@ def _body(body: nn.Sequential) -> nn.Sequential:
         if len(blocks) == len(part):
             parts.append(nn.Sequential(*map(InvertedResidualInference, blocks)))
         else:
-            layer, side = _first(part), SHUFFLED[f"body.{place}.0"]
-            kind = Int8Matrix if isinstance(layer, Int8Conv2d) else _Matrix
-            parts.append(nn.Sequential(kind(layer, side), _Enlarge()))
+            name = f"body.{place}.0"
+            parts.append(nn.Sequential(_matrix(_first(part), name), _Enlarge()))
     return nn.Sequential(*parts)
+
+
+def _matrix(layer: nn.Conv2d, name: str) -> nn.Module:
+    if isinstance(layer, Int16Conv2d):
+        return Int16Matrix(layer, SHUFFLED[name], REACH[name])
+    return (Int8Matrix if isinstance(layer, Int8Conv2d) else _Matrix)(layer, SHUFFLED[name])
 
 
 def _first(part: nn.Sequential) -> nn.Conv2d:
@@ -219,7 +236,11 @@ def parameter(name: str, read: Callable[[str], NDArray], has: Callable[[str], bo
         if kind == "bias":
             return read(name) * read(f"{layer}.bias_scale")
         return read(f"{layer}.integers") * read(f"{layer}.scale")[:, None, None, None]
-    if not has(f"{layer}.integers"):
+    if has(f"{layer}.upper") and kind == "weight":
+        values = (read(f"{layer}.upper") + read(f"{layer}.lower") / INT8_STEPS) * read(
+            f"{layer}.scale"
+        )
+    elif not has(f"{layer}.integers"):
         values = read(name).astype(np.float32)
     elif kind == "bias":
         values = read(name) * read(f"{layer}.bias_scale")

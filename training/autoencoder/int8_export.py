@@ -18,21 +18,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..onnx_operators import constant, dequantize_linear, operator, quantize_linear, uint8
-from .int8_blocks import (
+from .fake_quantization import (
     INT8_STEPS,
     MANTISSA,
     POINTWISE_STEPS,
     UINT8_STEPS,
     WEIGHT_STEPS,
-    Int8Conv2d,
-    Int8DepthwiseBlock,
-    InvertedResidual,
     weight_scale,
 )
+from .int8_blocks import Int8Conv2d, Int8DepthwiseBlock, InvertedResidual
 
 __all__ = [
     "DepthwiseInference",
     "Int8Matrix",
+    "Int16Matrix",
     "InvertedResidualInference",
     "bias_of",
     "pixel_major",
@@ -160,6 +159,67 @@ class Int8Matrix(_Integers):
             seen = dequantize_linear(rows.index_select(0, places), self.signed, self.middle)
             parts.append(torch.matmul(seen, self.weight(columns=part)).T * gain[part] + bias[part])
         return parts[0], parts[1]
+
+
+def _bytes(weight: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """The upper byte of a weight, in units of its rows' scales, and the lower one."""
+    upper = _whole(weight, scale, POINTWISE_STEPS)
+    return upper, _whole(weight - upper * scale[:, None], scale / INT8_STEPS, INT8_STEPS // 2)
+
+
+class Int16Matrix(nn.Module):
+    """A matrix between rows of blocks, in two bytes of what it sees and two of its weight.
+
+    One byte would be an error of the whole signal, and sums of floats depend on their order.
+
+    Arguments:
+        layer: a 1x1 convolution; ``side``: of the shuffle behind it.
+        reach: activation ranges that it sees, a power of two; what lies beyond is clipped.
+    """
+
+    def __init__(self, layer: nn.Conv2d, side: int, reach: float) -> None:
+        super().__init__()
+        order = pixel_major(layer.out_channels, side)
+        weight = layer.weight.detach()[order]
+        rows = weight[:, :, 0, 0]
+
+        def sums(scale: Tensor) -> Tensor:
+            upper, lower = _bytes(rows, scale)
+            return (lower.abs() * INT8_STEPS + upper.abs() * (INT8_STEPS // 2)).sum(1)
+
+        scale = _exact_scale(weight, POINTWISE_STEPS, sums)
+        upper, lower = (part.T.to(torch.int8).contiguous() for part in _bytes(rows, scale))
+        self.upper, self.lower = constant(upper), constant(lower)
+        self.scale, self.bias = constant(scale), constant(bias_of(layer)[order])
+        self.zeros = constant(torch.zeros(len(scale), dtype=torch.int8))
+        self.coarse = constant(torch.tensor(reach / INT8_STEPS))
+        self.fine = constant(torch.tensor(reach / INT8_STEPS**2))
+        self.middle = constant(uint8(128))
+
+    def forward(self, x: Tensor, offset: Tensor | None = None) -> Tensor:
+        """``offset``, by input channel and in float64, is added to all positions of ``x``."""
+        _, h, w, c = x.shape
+        x = x.reshape(h * w, c)
+        upper = quantize_linear(x, self.coarse, self.middle)
+        seen = dequantize_linear(upper, self.coarse, self.middle)
+        lower = quantize_linear(x - seen, self.fine, self.middle)
+        rest = dequantize_linear(lower, self.fine, self.middle)
+        # What the lower byte of one and the upper one of the other make is of one unit.
+        both = dequantize_linear(torch.cat([upper, lower], 1), self.fine, self.middle)
+        product = torch.matmul(seen, self._weight(self.upper)) + (
+            torch.matmul(both, self._weight(torch.cat([self.lower, self.upper])))
+            + torch.matmul(rest, self._weight(self.lower)) * (1 / INT8_STEPS)
+        )
+        bias = self.bias
+        if offset is not None:
+            upper_weight, lower_weight = map(self._weight, (self.upper, self.lower))
+            weight = upper_weight.double() + lower_weight.double() * (1 / INT8_STEPS)
+            bias = (bias.double() + torch.matmul(offset, weight)).float()
+        return (product + bias).reshape(1, h, w, -1)
+
+    def _weight(self, whole: Tensor) -> Tensor:
+        inputs = (whole, self.scale, self.zeros)
+        return operator("DequantizeLinear", inputs, torch.float32, whole.shape, axis=1)
 
 
 class _Quantizers(nn.Module):

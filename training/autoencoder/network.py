@@ -25,7 +25,6 @@ References:
 """
 
 import math
-from dataclasses import dataclass
 
 import torch
 from compressai.entropy_models import EntropyBottleneck
@@ -44,44 +43,20 @@ from ..transforms import (
     set_linear,
     up,
 )
-from .int8_blocks import Int8Conv2d, Int8DepthwiseBlock, InvertedResidual, inverted_residuals
+from .int8_blocks import (
+    Int8Conv2d,
+    Int8DepthwiseBlock,
+    Int16Conv2d,
+    InvertedResidual,
+    inverted_residuals,
+)
+from .network_config import AutoencoderConfig, level_weights_at
 from .quantizer import LOG_STEP, ROWS, SIGMA_MIN, Quantizer
 
 __all__ = ["Autoencoder", "AutoencoderConfig", "level_weights_at"]
 
 Z_MAX = 63  # symbols of z are clipped to this; the integer networks' bounds rest on it
 R_MAX = 15  # residuals of pass 1 are clipped to this where pass 2's index network sees them
-
-
-@dataclass(frozen=True)
-class AutoencoderConfig:
-    """Widths and depths; the defaults are the shipped model's."""
-
-    y: int = 320  # channels of the latent, 1/16
-    z: int = 32  # channels of the hyper-latent, 1/64
-    z_priors: int = 8  # factorised priors of z, one signalled per position
-    gain_levels: int = 8  # rows of the quality scale
-    ea: tuple[int, int, int] = (64, 192, 320)  # encoder widths at 1/4, 1/8, 1/16
-    na: tuple[int, int, int] = (2, 3, 2)  # encoder blocks there
-    es: tuple[int, int] = (48, 128)  # decoder widths at 1/4 and 1/8; at 1/16 it has y's
-    h4: tuple[int, ...] = (64, 160)  # hidden widths of its blocks at 1/4
-    h8: tuple[int, ...] = (288, 288)
-    h16: tuple[int, ...] = ()  # none: nothing is done to the latent there
-    mean: int = 192  # width of the mean networks
-    context: int = 256
-    context_hidden: int = 288  # of its block
-    # widths of the integer networks: pass 1's wide and narrow layers, and pass 2's
-    index: tuple[int, int, int] = (96, 32, 80)
-    tune: str = "psnr"  # or "visual": what is lost is the squared error (0..255), or `VisualLoss`
-    lambda_min: float = 0.0005  # bits per pixel that a unit of it is worth
-    lambda_max: float = 0.25
-
-
-def level_weights_at(t: Tensor, gain_levels: int) -> Tensor:
-    """Weights of the levels ``b gain_levels``, integers that sum to 256, of ``t`` in 0..1."""
-    position = torch.round(t * (gain_levels - 1) * 256) / 256
-    grid = torch.arange(gain_levels, device=t.device, dtype=torch.float32)
-    return torch.round(torch.clamp(1 - (position[:, None] - grid).abs(), min=0) * 256)
 
 
 def first_gain(c: AutoencoderConfig, scaled: float) -> Tensor:
@@ -237,7 +212,7 @@ class Synthesis(nn.Module):
         a, b = c.es
         self.log_gain = GainTable(c.gain_levels, c.y, -first_gain(c, 0.5))
         self.film = GainTable(c.gain_levels, c.y)
-        first, second = up(c.y, b), up(b, a)
+        first, second = up(c.y, b, Int16Conv2d), up(b, a, Int16Conv2d)
         coarse, middle, fine = map(inverted_residuals, (c.y, b, a), (c.h16, c.h8, c.h4))
         self.body = nn.Sequential(coarse, first, middle, second, fine)
         self.tail = nn.Sequential(PreciseConv2d(a, 48, 1), nn.PixelShuffle(4))

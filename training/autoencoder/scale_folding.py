@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ..layers import GainTable
-from .int8_blocks import Int8Conv2d, Int8DepthwiseBlock, InvertedResidual
+from .int8_blocks import Int8Conv2d, Int8DepthwiseBlock, Int16Conv2d, InvertedResidual
 from .network import Autoencoder
 
-__all__ = ["fold_activation_ranges"]
+__all__ = ["fold_activation_ranges", "set_int16_ranges"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,17 @@ class _Trunk:
     blocks: list[nn.Module]
     readers: list[nn.Module]
     films: list[GainTable] = field(default_factory=list)  # what is added to its channels
+
+    def activation_range(self) -> Tensor | None:
+        """By channel, the largest of what its blocks and readers have; None: none is in bytes."""
+        found = [values for block in self.int8_blocks() for values in block.trunk_ranges()]
+        layers = [layer for layer in self.readers if isinstance(layer, Int8Conv2d)]
+        found += [x.activation_range for x in layers if x.activation_range is not None]
+        return torch.stack(found).amax(0) if found else None
+
+    def int8_blocks(self) -> list[InvertedResidual | Int8DepthwiseBlock]:
+        kinds = InvertedResidual | Int8DepthwiseBlock
+        return [block for block in self.blocks if isinstance(block, kinds)]
 
 
 def _trunks(model: Autoencoder) -> list[_Trunk]:
@@ -52,35 +63,44 @@ def fold_activation_ranges(model: Autoencoder) -> Autoencoder:
     """A copy of ``model``, calibrated, whose blocks see channels of activation_range 1."""
     model = copy.deepcopy(model)
     for trunk in _trunks(model):
-        blocks = [
-            block
-            for block in trunk.blocks
-            if isinstance(block, InvertedResidual | Int8DepthwiseBlock)
-        ]
-        activation_ranges = [values for block in blocks for values in block.trunk_ranges()]
-        int8_layers = [layer for layer in trunk.readers if isinstance(layer, Int8Conv2d)]
-        activation_ranges += [
-            layer.activation_range for layer in int8_layers if layer.activation_range is not None
-        ]
-        if not activation_ranges:  # nothing there computes in bytes
+        activation_range = trunk.activation_range()
+        if activation_range is None:  # nothing there computes in bytes
             continue
-        activation_range = torch.stack(activation_ranges).amax(0)
         for layer in trunk.makers:
             weight, bias = _of(layer)
-            each = activation_range.repeat_interleave(len(weight) // len(activation_range))
+            each = _each_output(weight, activation_range)
             weight.div_(each[:, None, None, None])
             bias.div_(each)
         if not trunk.makers:  # the latent itself
             model.g_s.log_gain.table.sub_(activation_range.log())
         for film in trunk.films:
             film.table.div_(activation_range)
-        for block in blocks:
+        for block in trunk.int8_blocks():
             _rescale(block, activation_range)
         for layer in trunk.readers:
             _of(layer)[0].mul_(activation_range[:, None, None])
-        for layer in int8_layers:
-            layer.activation_range = torch.ones_like(activation_range)
+            if isinstance(layer, Int8Conv2d):
+                layer.activation_range = torch.ones_like(activation_range)
+    set_int16_ranges(model)
     return model
+
+
+@torch.no_grad()
+def set_int16_ranges(model: Autoencoder) -> None:
+    """Gives layers between rows of calibrated blocks the ranges of these."""
+    for trunk in _trunks(model):
+        activation_range = trunk.activation_range()
+        for layer in trunk.readers:
+            if isinstance(layer, Int16Conv2d):
+                layer.activation_range = activation_range
+        for layer in trunk.makers:
+            if isinstance(layer, Int16Conv2d) and activation_range is not None:
+                layer.output_range = _each_output(layer.weight, activation_range)
+
+
+def _each_output(weight: Tensor, activation_range: Tensor) -> Tensor:
+    """The range of each row of a weight in front of a trunk, or of a shuffle there."""
+    return activation_range.repeat_interleave(len(weight) // len(activation_range))
 
 
 def _rescale(block: InvertedResidual | Int8DepthwiseBlock, activation_range: Tensor) -> None:

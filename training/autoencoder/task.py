@@ -13,9 +13,10 @@ from ..data import Pixels
 from ..dead_units import record_activity, reinitialize
 from ..graphics import graphics_tiles
 from ..task import WeightsMixin, parse_network
-from .int8_blocks import Int8Layer, calibrate
+from .int8_blocks import Int8Layer, Int16Conv2d, calibrate
 from .network import Autoencoder, AutoencoderConfig
 from .restore import read_settings, read_tensors
+from .scale_folding import set_int16_ranges
 from .visual_loss import VISUAL_MIN_SIDE, VisualLoss
 
 __all__ = ["AutoencoderTask"]
@@ -78,7 +79,7 @@ class AutoencoderTask(WeightsMixin):
     def prepare(self) -> None:
         """Sets the blocks' scales and starts hidden units again that never act."""
         for block in self.model.modules():
-            if isinstance(block, Int8Layer):
+            if isinstance(block, Int8Layer | Int16Conv2d):
                 block.activation_range = None  # of the run before
         with record_activity(self.model) as seen, torch.no_grad():
             for inputs in self._calibration_inputs():
@@ -96,6 +97,7 @@ class AutoencoderTask(WeightsMixin):
         """Blocks that are exported in integers of 8 bits compute in them from here on."""
         if not self.int8_enabled:
             calibrate(self.model, self._calibration_inputs())
+            set_int16_ranges(self.model)
             self.int8_enabled = True
 
     def enable_float32(self) -> None:
