@@ -30,7 +30,7 @@ assert (backend.AnsCoder.__module__ == "gencodec.codec.entropy.ans") == (sys.arg
 found, digest = {}, lambda data: hashlib.sha256(data).hexdigest()
 y, x = np.mgrid[0:70, 0:90]
 picture = np.stack([3 * x + y, 2 * y + x * y // 9, (x - y) ** 2 // 8], -1).astype(np.uint8)
-for folder in ("autoencoder-0", "flow-0", "vqvae-0"):
+for folder in ("autoencoder-1", "flow-1", "vqvae-1"):
     scheme = folder[:-2]
     (decoder,) = Path(sys.argv[1], folder).glob("*-decoder.onnx")
     encoder = next(Path(sys.argv[1], folder).glob("*-encoder.onnx"), decoder)

@@ -17,7 +17,7 @@ from gencodec import cli
 from gencodec.codec.comparison.html import SCENES
 from helpers.browser import PROGRAM, Browser
 
-(MODEL,) = (Path(__file__).parent / "golden" / "autoencoder-0").glob("*-encoder.onnx")
+(MODEL,) = (Path(__file__).parent / "golden" / "autoencoder-1").glob("*-encoder.onnx")
 WIDTH = 160  # of the picture
 
 LOOK = """(() => {

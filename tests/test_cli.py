@@ -47,7 +47,7 @@ def test_info(run: Run, small_gnc: bytes) -> None:
     assert text.stderr == ""
     assert told["decoder"] in text.stdout
     assert "64" in text.stdout
-    assert "promises nothing yet" in text.stdout
+    assert "every later gencodec reads it" in text.stdout
     assert run("info", "-", stdin=small_gnc).stdout != ""
 
 

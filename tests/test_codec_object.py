@@ -20,7 +20,7 @@ from gencodec import Codec
 from gencodec.codec import api
 
 GOLDEN = Path(__file__).parent / "golden"
-TINY = {path.parent.name[:-2]: path for path in GOLDEN.glob("*-0/*-decoder.onnx")}
+TINY = {path.parent.name[:-2]: path for path in GOLDEN.glob("*-1/*-decoder.onnx")}
 each_codec = pytest.mark.parametrize("name", api.CODECS)
 
 

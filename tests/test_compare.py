@@ -18,7 +18,7 @@ from gencodec.codec.comparison import text as tables
 from helpers.pictures import noise
 
 # A tiny model of its own: nothing here depends on how good the shipped one is.
-(MODEL,) = (Path(__file__).parent / "golden" / "autoencoder-0").glob("*-encoder.onnx")
+(MODEL,) = (Path(__file__).parent / "golden" / "autoencoder-1").glob("*-encoder.onnx")
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from gencodec.codec.comparison.compare import Comparer
 from gencodec.codec.comparison.html import SCENES, render
 from gencodec.codec.comparison.inputs import CompareInput
 
-(MODEL,) = (Path(__file__).parent / "golden" / "autoencoder-0").glob("*-encoder.onnx")
+(MODEL,) = (Path(__file__).parent / "golden" / "autoencoder-1").glob("*-encoder.onnx")
 NASTY = "a <b>'\"&amp;</script><img src=x onerror=alert(1)>$x^2$.png"
 
 

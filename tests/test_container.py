@@ -95,7 +95,7 @@ def test_overhead_of_a_plain_photo_is_at_most_32_bytes():
 
 def test_describe_names_every_field_in_file_order():
     assert container.describe(replace(HEADER, flags=5)) == [
-        ("version", "0 (promises nothing yet)"),
+        ("version", "1 (every later gencodec reads it)"),
         ("scheme", "1"),
         ("flags", "grey, stable"),
         ("quality", "42.5"),
@@ -112,7 +112,8 @@ def test_describe_names_every_field_in_file_order():
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("version", 1),
+        ("version", 0),
+        ("version", 2),
         ("scheme", 16),
         ("scheme", -1),
         ("flags", 8),

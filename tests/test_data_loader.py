@@ -14,7 +14,7 @@ from gencodec.codec.plugins.webdataset import Decoder
 from helpers import pictures
 from helpers.gnc_dataset import GncDataset
 
-(TINY,) = (Path(__file__).parent / "golden" / "autoencoder-0").glob("*-decoder.onnx")
+(TINY,) = (Path(__file__).parent / "golden" / "autoencoder-1").glob("*-decoder.onnx")
 METHODS = [m for m in ("fork", "spawn") if m in multiprocessing.get_all_start_methods()]
 # Python 3.12 warns of any fork beside threads; that the child works all the same is tested here.
 pytestmark = [

@@ -12,7 +12,7 @@ from PIL import Image
 
 from gencodec.cli import cli
 
-(MODEL,) = (Path(__file__).parent / "golden" / "denoiser-0").glob("denoiser-*.onnx")
+(MODEL,) = (Path(__file__).parent / "golden" / "denoiser").glob("denoiser-*.onnx")
 
 
 @pytest.fixture

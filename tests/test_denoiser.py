@@ -16,8 +16,8 @@ from gencodec.codec.errors import DeviceError, InputError, ModelError
 from gencodec.codec.session import Runtime
 
 GOLDEN = Path(__file__).parent / "golden"
-(MODEL,) = (GOLDEN / "denoiser-0").glob("denoiser-*.onnx")
-(CODEC,) = GOLDEN.glob("autoencoder-0/*-encoder.onnx")
+(MODEL,) = (GOLDEN / "denoiser").glob("denoiser-*.onnx")
+(CODEC,) = GOLDEN.glob("autoencoder-1/*-encoder.onnx")
 SIZES = [(1, 1), (1, 9), (7, 5), (16, 24), (33, 50)]
 Pixels = NDArray[np.uint8]
 

@@ -23,7 +23,7 @@ from gencodec.training.families import FlowTask
 from gencodec.training.flow import lifting as torch_lifting
 from gencodec.training.flow.restore import read_settings
 
-(MODEL,) = (Path(__file__).parent / "golden" / "flow-0").glob("*-decoder.onnx")
+(MODEL,) = (Path(__file__).parent / "golden" / "flow-1").glob("*-decoder.onnx")
 
 
 def as_tensor(x: NDArray[np.int32]) -> torch.Tensor:

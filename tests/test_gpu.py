@@ -17,7 +17,7 @@ from gencodec.codec.schemes.autoencoder import segment as segment_module
 from gencodec.codec.schemes.autoencoder.codec import Autoencoder
 from gencodec.codec.session import Runtime
 
-(TINY,) = (Path(__file__).parent / "golden" / "autoencoder-0").glob("*-encoder.onnx")
+(TINY,) = (Path(__file__).parent / "golden" / "autoencoder-1").glob("*-encoder.onnx")
 HERE = session.driver_present() and (
     "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 )

@@ -23,8 +23,8 @@ from gencodec.codec.schemes.autoencoder.entropy_model import EntropyModel
 from gencodec.codec.session import Runtime
 
 GOLDEN = Path(__file__).parent / "golden"
-(TINY,) = (GOLDEN / "autoencoder-0").glob("*-encoder.onnx")
-(TINY_VQVAE,) = (GOLDEN / "vqvae-0").glob("*-encoder.onnx")
+(TINY,) = (GOLDEN / "autoencoder-1").glob("*-encoder.onnx")
+(TINY_VQVAE,) = (GOLDEN / "vqvae-1").glob("*-encoder.onnx")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from helpers.pictures import noise
 
 CMYK = Image.new("CMYK", (9, 7), (10, 20, 30, 40))
 SIXTEEN = Image.new("I;16", (9, 7), 40_000)
-TINY = next((Path(__file__).parent / "golden" / "flow-0").glob("*-decoder.onnx"))
+TINY = next((Path(__file__).parent / "golden" / "flow-1").glob("*-decoder.onnx"))
 
 
 def test_every_bit_comes_back_and_so_does_a_region(cat: Path) -> None:

@@ -27,11 +27,11 @@ SCHEMES = ("autoencoder", "flow", "vqvae")
 def test_decoders_are_found_by_their_digest(
     scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packed = GOLDEN / f"{scheme}-0" / "q50.gnc"
+    packed = GOLDEN / f"{scheme}-1" / "q50.gnc"
     with pytest.raises(ModelError, match="GENCODEC_MODELS"):
         gencodec.decompress(packed)
     assert not gencodec.info(packed).known
-    (decoder,) = (GOLDEN / f"{scheme}-0").glob("*-decoder.onnx")
+    (decoder,) = (GOLDEN / f"{scheme}-1").glob("*-decoder.onnx")
     (tmp_path / "broken.onnx").write_bytes(b"nonsense")
     (tmp_path / "folder.onnx").mkdir()
     shutil.copy(decoder, tmp_path / "mine.onnx")
@@ -45,7 +45,7 @@ def test_decoders_are_found_by_their_digest(
 def test_a_folder_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENCODEC_MODELS", "nowhere")
     with pytest.raises(ModelError, match="GENCODEC_MODELS is nowhere, which cannot be read"):
-        gencodec.decompress(GOLDEN / "flow-0" / "q50.gnc")
+        gencodec.decompress(GOLDEN / "flow-1" / "q50.gnc")
     stream = io.BytesIO()
     Image.new("RGB", (16, 16)).save(stream, "PNG")
     gencodec.decompress(gencodec.compress(io.BytesIO(stream.getvalue())))  # it is not asked
@@ -135,7 +135,7 @@ def test_other_contents_are_refused(
     change: Callable[..., None], words: str, tmp_path: Path
 ) -> None:
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
-    (path,) = (GOLDEN / "denoiser-0").glob("*.onnx")
+    (path,) = (GOLDEN / "denoiser").glob("*.onnx")
     model = onnx.load(path)
     change(model)
     (tmp_path / "x.onnx").write_bytes(model.SerializeToString())

@@ -51,10 +51,11 @@ def folder(tmp_path: Path, photo: Path) -> Path:
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    one_core = "ignore:This DataLoader will create:UserWarning"  # torch's, about its workers
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "PATH": path},
+        env={**os.environ, "PATH": path, "PYTHONWARNINGS": one_core},
         capture_output=True,
         text=True,
         timeout=120,

@@ -18,7 +18,7 @@ from gencodec.codec.schemes.vqvae.codec import Vqvae, choose
 from gencodec.codec.schemes.vqvae.contract import TOTAL
 from gencodec.codec.session import Runtime
 
-(MODEL,) = (Path(__file__).parent / "golden" / "vqvae-0").glob("*-encoder.onnx")
+(MODEL,) = (Path(__file__).parent / "golden" / "vqvae-1").glob("*-encoder.onnx")
 RUNTIME = Runtime("cpu", 1)
 
 

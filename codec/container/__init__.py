@@ -1,16 +1,20 @@
 r"""The ``.gnc`` file: the only room that knows its bytes, and the specification of the format.
 
-Extension ``.gnc``, MIME type ``image/x-gencodec``.  Container version 0 promises nothing yet: a
-later release MAY refuse it.  Integers are little-endian.  A *varint* holds 7 bits a byte, lowest
-first; the top bit of a byte says that another follows.  It MUST be as short as its value allows
-and at most 5 bytes long.  "CRC" is CRC-32 as in zlib.
+Extension ``.gnc``, MIME type ``image/x-gencodec``.  This is container version 1.  A file of version
+1 is read by every later release: to the same symbols and, if its scheme is ``flow`` or
+``graphics``, to the same pixels; in those of the others a sample differs by one level at most.
+Version 0 was that of development, and MUST be refused.
+
+Integers are little-endian.  A *varint* holds 7 bits a byte, lowest first; the top bit of a byte
+says that another follows.  It MUST be as short as its value allows and at most 5 bytes long.
+"CRC" is CRC-32 as in zlib.
 
 A file is a magic number, a header, a checksum of both, and chunks up to the end:
 
 | bytes        | what                                                                           |
 |--------------|--------------------------------------------------------------------------------|
 | 4            | magic ``89 47 4E 43`` (``\x89GNC``)                                              |
-| 1            | `version`, 0                                                                   |
+| 1            | `version`, 1                                                                   |
 | 1            | `scheme` in the low 4 bits, `flags` in the high 4                              |
 | 2            | `quality` in hundredths, 0..10000                                              |
 | 8            | `decoder`, the first 8 bytes of the SHA-256 of the decoder that reads the file |
@@ -35,15 +39,18 @@ writer MUST leave 8 at zero and a reader MUST refuse it, as it must any field ou
 | 3      | XMP packet                                                       | 0..1   | 16 MiB |
 | 4      | alpha plane, see `pixels.encode_alpha`                           | 0..1   | 2^30   |
 | 16     | one entropy segment; what is in it is up to the scheme           | 1..    | 2^30   |
+| 17     | reserved: a segment of another scheme than the header's          |        |        |
+| 18     | reserved: a part that refines a segment before it                |        |        |
+| 19     | reserved: what begins a further picture of an animation          |        |        |
 | 33     | resolution in 1/1000 dots an inch, across and down: 4 bytes each | 0..1   | 8      |
 | 32..63 | for later extensions, not needed to decode: a reader MAY skip it | 0..    | 16 MiB |
 
 There MUST be at most 2^16 chunks, and a length MUST NOT be over the one in the table (in bytes).
 Chunks 1 to 4 MUST come in ascending order, 32..63 anywhere among or after them, and the segments
 MUST come last, in raster order, so that every truncation loses one.  The scheme knows how many
-segments a picture needs and MUST check their number.  A reader MUST refuse any other
-type, a wrong CRC in a chunk it uses, and bytes that follow the last segment.  It MUST check
-lengths and limits before it allocates anything for them.
+segments a picture needs and MUST check their number.  A reader MUST refuse any other type, the
+reserved ones too, a wrong CRC in a chunk it uses, and bytes that follow the last segment.  It MUST
+check lengths and limits before it allocates anything for them.
 
 A chunk's length is not in its CRC: with a wrong length the CRC is looked for in a wrong place and
 does not match.  A plain picture of up to 16383 x 16383 pixels costs 22 bytes of header and 6 to 9
@@ -67,6 +74,7 @@ from .chunks import (
     MAX_CHUNKS,
     MAX_METADATA,
     MAX_PAYLOAD,
+    RESERVED,
     RESOLUTION,
     SEGMENT,
     Chunk,
@@ -104,6 +112,7 @@ __all__ = [
     "MAX_PAYLOAD",
     "MAX_PIXELS",
     "MAX_SIDE",
+    "RESERVED",
     "RESOLUTION",
     "SEGMENT",
     "VERSION",

@@ -26,6 +26,12 @@ class ChunkType(IntEnum):
 
 
 SEGMENT = ChunkType.SEGMENT
+# Types that a later version may use, and what for.
+RESERVED = {
+    17: "segments of several codecs",
+    18: "segments in parts of rising quality",
+    19: "several pictures",
+}
 RESOLUTION = 33  # the first of the extensions 32..63, which readers may skip
 # Type: name and longest payload.
 CHUNKS: dict[int, tuple[str, int]] = {
@@ -129,6 +135,11 @@ def _walk(view: memoryview | FileView, position: int) -> Iterator[tuple[int, int
         count += 1
         if count > MAX_CHUNKS:
             raise FormatError(f"The file has more than {MAX_CHUNKS} chunks: {REMEDY}.")
+        if type_ in RESERVED:
+            raise FormatError(
+                f"The file has {RESERVED[type_]} (chunk {type_}), which this version does not "
+                "read; install a newer gencodec."
+            )
         if previous == SEGMENT and type_ != SEGMENT:
             raise FormatError(f"Bytes follow the last segment: {REMEDY}.")
         if type_ not in CHUNKS:

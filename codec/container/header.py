@@ -11,7 +11,7 @@ from .file_view import FileView
 from .varint import MAX_VARINT_BYTES, REMEDY, cut_off, read_varint, write_varint
 
 MAGIC = b"\x89GNC"
-VERSION = 0
+VERSION = 1  # the lowest that is read as well: that of development promised nothing
 
 MAX_SIDE = 1 << 20
 MAX_PIXELS = 1 << 30
@@ -29,6 +29,10 @@ def _flag_text(flags: int) -> str:
     return ", ".join(flag.name.lower() for flag in Flag if flags & flag and flag.name) or "none"
 
 
+def _version_text(version: int) -> str:
+    return f"{version} (every later gencodec reads it)"
+
+
 @dataclass(frozen=True)
 class Field:
     """One line of the header table: `bits` wide (None: a varint), in `lowest`..`highest`."""
@@ -44,7 +48,7 @@ class Field:
 DIGEST_BITS = 64  # the one field of bytes instead of a number
 # Fields of fixed width come first: together they are one little-endian integer, lowest bits first.
 FIELDS = (
-    Field("version", 8, VERSION, "container version", text=lambda v: f"{v} (promises nothing yet)"),
+    Field("version", 8, VERSION, "container version", VERSION, _version_text),
     Field("scheme", 4, 15, "codec id"),
     Field("flags", 4, sum(Flag), "kind of picture", text=_flag_text),
     Field("quality", 16, 10_000, "quality, 0..100", text=lambda v: f"{v / 100:g}"),
@@ -122,7 +126,7 @@ def read_header(data: bytes) -> Header:
     """The header alone; `data` may end after it (HEADER_BYTES are always enough).
 
     Raises:
-        FormatError: not a ``.gnc`` file, a newer one, damaged, cut off, or over a limit.
+        FormatError: not a ``.gnc`` file, a newer or too old one, damaged, cut off, or over a limit.
     """
     return parse_header(memoryview(data))[0]
 
@@ -188,6 +192,11 @@ def parse_header(view: memoryview | FileView) -> tuple[Header, int]:
         raise FormatError(
             f"The file has container version {view[len(MAGIC)]}, and this gencodec reads up to"
             f" {VERSION}; it is damaged or needs a newer gencodec."
+        )
+    if len(view) > len(MAGIC) and view[len(MAGIC)] < VERSION:
+        raise FormatError(
+            f"The file has container version {view[len(MAGIC)]}, of gencodec before 1.0, which no "
+            "version reads any more; compress its original again."
         )
     if len(view) < position:
         raise cut_off(len(view))

@@ -149,6 +149,8 @@ def _accept(prefix: bytes) -> bool | str:
     version = prefix[len(container.MAGIC) :][:1]
     if version and version[0] > container.VERSION:
         return f"The .gnc file has container version {version[0]} and needs a newer gencodec."
+    if version and version[0] < container.VERSION:
+        return f"The .gnc file has container version {version[0]}, which is no longer read."
     return True
 
 

@@ -3,7 +3,7 @@
 import { GencodecError, damaged } from "./errors.js";
 
 const MAGIC = [0x89, 0x47, 0x4e, 0x43];
-const VERSION = 0, HEADER_FIXED = 12, MAX_VARINT_BYTES = 5;
+const VERSION = 1, HEADER_FIXED = 12, MAX_VARINT_BYTES = 5;
 const MAX_SIDE = 2 ** 20, MAX_PIXELS = 2 ** 30, MAX_METADATA = 2 ** 24, MAX_PAYLOAD = 2 ** 30;
 const MAX_CHUNKS = 2 ** 16, MAX_QUALITY = 10000;
 const GREY = 1, LOSSLESS = 2, STABLE = 4;
@@ -55,6 +55,10 @@ function readHeader(data) {
   if (data[4] > VERSION) {
     throw new GencodecError(`The file has container version ${data[4]}, and this page reads up to ` +
       `${VERSION}; it is damaged or needs a newer page.`);
+  }
+  if (data[4] < VERSION) {
+    throw new GencodecError(`The file has container version ${data[4]}, of gencodec before 1.0, ` +
+      "which no version reads any more; compress its original again.");
   }
   if (data.length < MAGIC.length + HEADER_FIXED) throw cutOff(data.length);
   const [width, behind] = readVarint(data, MAGIC.length + HEADER_FIXED);

@@ -1,10 +1,11 @@
 """Writes golden files for the model in a folder; never replaces one. See README.md here."""
 
+import hashlib
 import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, WebPImagePlugin
+from PIL import Image, ImageCms, ImageDraw, WebPImagePlugin
 
 from gencodec.codec import api, library
 
@@ -55,6 +56,31 @@ def drawings() -> dict[str, tuple[Image.Image, float]]:
     return {name: (picture, 50) for name, picture in found.items()}
 
 
+def corpus() -> dict[str, tuple[Image.Image, float]]:
+    """The pictures of ``v1``, which each released decoder has."""
+    found = pictures()
+    photo, _ = found["q50"]
+    wide = np.asarray(found["wide"][0])
+    named = photo.crop((0, 0, 40, 30))
+    named.info = {
+        "icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+        "exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0",
+        "xmp": b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>",
+        "dpi": (300.0, 150.0),
+    }
+    return {
+        "photo": found["q50"],
+        "low": found["q0"],
+        "high": found["q100"],
+        "grey": found["grey"],
+        "alpha": found["alpha"],
+        "one-pixel": found["one-pixel"],
+        "odd": (photo.crop((0, 0, 17, 33)), 50),
+        "segments": (Image.fromarray(np.tile(wide, (1, 3, 1))[:24, :2080]), 30),
+        "metadata": (named, 50),
+    }
+
+
 def write(
     folder: Path,
     name: str,
@@ -63,26 +89,40 @@ def write(
     quality: float,
     model: Path | None,
     tune: str | None = None,
+    lossless: bool = False,
 ) -> None:
-    data = api.compress(picture, codec, quality, model=model, tune=tune)
-    for suffix in (".gnc", ".png"):
+    data = api.compress(picture, codec, quality, lossless, model=model, tune=tune)
+    for suffix in (".gnc", ".png", ".sha256"):
         if (folder / f"{name}{suffix}").exists():
             raise SystemExit(f"{folder / name}{suffix} exists; golden files are never replaced.")
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True, parents=True)
     (folder / f"{name}.gnc").write_bytes(data)
-    api.decompress(data, model=model).save(folder / f"{name}.png", optimize=True)
+    decoded = api.decompress(data, model=model)
+    if folder.parent.name == "v1" and codec in ("flow", "graphics"):  # exact on every machine
+        (folder / f"{name}.sha256").write_text(hashlib.sha256(decoded.tobytes()).hexdigest() + "\n")
+    else:
+        Image.fromarray(np.asarray(decoded)).save(folder / f"{name}.png", optimize=True)
+
+
+def write_corpus(folder: Path) -> None:
+    """What ``v1`` lacks: `corpus` by each decoder that is shipped now, and by `graphics`."""
+    pairs = [("graphics", "graphics", None)]
+    for scheme, entry in library.shipped().items():
+        for tune, pair in {None: entry, **entry.get("tuned", {})}.items():
+            if "default" in pair:  # the denoiser writes no files
+                pairs.append((f"{scheme}-{pair['default'][:8]}", scheme, tune))
+    for title, codec, tune in pairs:
+        if (folder / title).exists():
+            continue  # of an earlier release
+        for name, (picture, quality) in corpus().items():
+            write(folder / title, name, picture, codec, quality, None, tune)
+        if codec == "flow":
+            write(folder / title, "lossless", pictures()["q50"][0], codec, 50, None, None, True)
 
 
 def main(folder: Path) -> None:
-    if folder.name == "shipped":
-        for scheme, entry in library.shipped().items():
-            if "default" not in entry:
-                continue  # the denoiser writes no files
-            for tune, pair in {None: entry, **entry.get("tuned", {})}.items():
-                title = f"{scheme}-{pair['default'][:8]}"
-                if (folder / f"{title}.gnc").exists():
-                    continue  # of an earlier release
-                write(folder, title, pictures()["q50"][0], scheme, 50, None, tune)
+    if folder.name == "v1":
+        write_corpus(folder)
         return
     codec = folder.name.partition("-")[0]
     decoder = next(folder.glob("*-decoder.onnx"), None)  # graphics has none

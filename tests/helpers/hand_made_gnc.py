@@ -46,7 +46,7 @@ def varint(value: int) -> bytes:
 
 
 def head(
-    version: int = 0,
+    version: int = 1,
     scheme_flags: int = 0x11,
     quality: int = 4250,
     width: bytes = varint(768),

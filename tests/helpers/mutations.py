@@ -14,7 +14,7 @@ SIDE = 300  # pixels at most of a size that is made up, so that decoding it stay
 
 def seeds(codec: str) -> tuple[list[bytes], Path | None]:
     """The golden files of a codec, and the tiny model that reads them."""
-    folder = GOLDEN / f"{codec}-0"
+    folder = GOLDEN / f"{codec}-1"
     model = next(folder.glob("*-decoder.onnx"), None)  # graphics has none
     return [path.read_bytes() for path in sorted(folder.glob("*.gnc"))], model
 

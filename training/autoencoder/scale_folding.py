@@ -34,8 +34,7 @@ class _Trunk:
         return torch.stack(found).amax(0) if found else None
 
     def int8_blocks(self) -> list[InvertedResidual | Int8DepthwiseBlock]:
-        kinds = InvertedResidual | Int8DepthwiseBlock
-        return [block for block in self.blocks if isinstance(block, kinds)]
+        return [b for b in self.blocks if isinstance(b, InvertedResidual | Int8DepthwiseBlock)]
 
 
 def _trunks(model: Autoencoder) -> list[_Trunk]:
