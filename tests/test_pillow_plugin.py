@@ -34,14 +34,17 @@ def opened(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data))
 
 
-@pytest.mark.parametrize("folder", sorted(RELEASED.glob("[av]*")), ids=lambda path: path.name)
-def test_it_equals_its_png_twin(folder: Path) -> None:
-    path = folder / "photo.gnc"
+TWINS = [*sorted(RELEASED.glob("[av]*/photo.gnc")), RELEASED.parent / "flow-1" / "q50.gnc"]
+
+
+@pytest.mark.parametrize("path", TWINS, ids=lambda path: path.parent.name)
+def test_it_equals_its_png_twin(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENCODEC_MODELS", str(RELEASED.parent / "flow-1"))
     with Image.open(path) as image, Image.open(path.with_suffix(".png")) as twin:
         assert (image.format, image.mode, image.size) == ("GNC", twin.mode, twin.size)
         assert image.get_format_mimetype() == "image/x-gencodec"
         gap = np.abs(np.asarray(image).astype(int) - np.asarray(twin).astype(int))
-    assert gap.max() <= 1
+    assert gap.max() <= (not path.parent.name.startswith("flow"))  # flow is exact on every machine
     with Image.open(path) as image:
         plain = gencodec.decompress(path)
         assert image.tobytes() == plain.tobytes()

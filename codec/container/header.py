@@ -187,15 +187,16 @@ def parse_header(view: memoryview | FileView) -> tuple[Header, int]:
     if not MAGIC.startswith(prefix):
         raise FormatError("This is not a .gnc file; `gencodec compress` makes one from a picture.")
     position = len(MAGIC) + FIXED_BYTES
-    if len(view) > len(MAGIC) and view[len(MAGIC)] > VERSION:
+    version = view[len(MAGIC)] if len(view) > len(MAGIC) else VERSION
+    if version > VERSION:
         # Said before the checksum is looked for: a later version may keep it elsewhere.
         raise FormatError(
-            f"The file has container version {view[len(MAGIC)]}, and this gencodec reads up to"
+            f"The file has container version {version}, and this gencodec reads up to"
             f" {VERSION}; it is damaged or needs a newer gencodec."
         )
-    if len(view) > len(MAGIC) and view[len(MAGIC)] < VERSION:
+    if version < VERSION:
         raise FormatError(
-            f"The file has container version {view[len(MAGIC)]}, of gencodec before 1.0, which no "
+            f"The file has container version {version}, of gencodec before 1.0, which no "
             "version reads any more; compress its original again."
         )
     if len(view) < position:
