@@ -59,7 +59,8 @@ of h x w, `z` of `ceil(h / 4)` x `ceil(w / 4)`. Lists in raster order, channel b
 3. Anchors: of the first half of the channels the even positions (row + column), of the others the
    odd ones. `hyper_index`, given `z` and the flat positions `even` and `odd` in a grid of
    `4 * ceil(w / 4)` columns, tells the rows (of the tables `y_`, in blocks) of the even and the odd
-   anchors, and features. Values of rows up to `skipped` are 0 and not coded.
+   anchors, and features. Values of rows up to `skipped` are 0 and not coded, but for those in the
+   first or last row or column.
 4. Non-anchors: the rest. `context_index` tells their rows (odd ones of the first half, then even)
    from the anchors' absolute values, at most `residual_max`, the features cut to h x w, `even` and
    `odd` in a grid of w columns, and `place`: of each position the index in even, then odd.

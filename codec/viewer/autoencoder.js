@@ -52,10 +52,11 @@ async function decodeSegment(data, h, w, model, mix, tables) {
   const hyper = { z: [Float32Array.from(z), 1, zChannels, hz, wz], mix, even: wide.even, odd: wide.odd };
   const [first, second, exact] = await model.run("hyper_index", hyper);
   const [mean1, mean2, features] = await model.run("hyper_mean", hyper);
-  // Residuals where they are coded; the latents are the mean plus these.
-  const take = (mean, ...rows) => {
-    const scales = joined(rows), places = [];
-    for (let i = 0; i < scales.length; i++) if (scales[i] > skipped) places.push(i);
+  // Residuals where they are coded, all at the segment's edge; the latents are the mean plus these.
+  const take = (mean, rows, edges) => {
+    const scales = joined(rows), places = [], cut = group * edges[0].length;
+    const atEdge = (i) => i < cut ? edges[0][i % edges[0].length] : edges[1][(i - cut) % edges[1].length];
+    for (let i = 0; i < scales.length; i++) if (scales[i] > skipped || atEdge(i)) places.push(i);
     const values = coder.take(places.map((place) => scales[place]), tables.y);
     const latents = joined(mean), residuals = new Int32Array(scales.length);
     symbols.push(values);
@@ -65,7 +66,7 @@ async function decodeSegment(data, h, w, model, mix, tables) {
     });
     return [latents, residuals];
   };
-  const [anchors, residuals] = take([mean1, mean2], first, second);
+  const [anchors, residuals] = take([mean1, mean2], [first, second], [board.evenEdges, board.oddEdges]);
   const halves = (flat) => {
     const cut = group * board.evens;
     return [[flat.subarray(0, cut), group, board.evens], [flat.subarray(cut), group, board.odds]];
@@ -78,7 +79,7 @@ async function decodeSegment(data, h, w, model, mix, tables) {
   const [y1_even, y1_odd] = halves(anchors), depth = features.dims[3];
   const near = [cut(features, 1, grid, [0, 0], [h, w], depth), 1, h, w, depth];
   const mean = await model.run("context_mean", { ...cells, y1_even, y1_odd, features: near });
-  const [nonAnchors] = take(mean, ...rows);
+  const [nonAnchors] = take(mean, rows, [board.oddEdges, board.evenEdges]);
   coder.finish();
   const parts = [index, z, ...symbols].map((part) => new Uint8Array(part.buffer));
   if (!checkMatches(parts.reduce((crc, part) => crc32(part, crc), 0), data, 0)) {
@@ -87,19 +88,21 @@ async function decodeSegment(data, h, w, model, mix, tables) {
   return join(anchors, nonAnchors, channels, h * w, board);
 }
 
-// Even and odd positions (of a grid of `stride` columns), and where each lies in even, then odd.
+// Even and odd positions (of a grid of `stride` columns), which of them lie at its edge, and where each
+// lies in even, then odd.
 function checkerboard(h, w, stride = w) {
-  const even = [], odd = [], place = new BigInt64Array(h * w);
+  const even = [], odd = [], evenEdges = [], oddEdges = [], place = new BigInt64Array(h * w);
   const evens = Math.ceil(h * w / 2);
   for (let y = 0; y < h; y++) {
     for (let x = 0; x < w; x++) {
       const own = (x + y) % 2 ? odd : even;
       place[y * w + x] = BigInt(own.length + (own === odd ? evens : 0));
       own.push(BigInt(y * stride + x));
+      (own === odd ? oddEdges : evenEdges).push(!y || !x || y === h - 1 || x === w - 1);
     }
   }
   const tensor = (list) => [BigInt64Array.from(list), list.length];
-  return { even: tensor(even), odd: tensor(odd), place: [place, h, w], evens, odds: odd.length };
+  return { even: tensor(even), odd: tensor(odd), place: [place, h, w], evens, odds: odd.length, evenEdges, oddEdges };
 }
 
 // Anchors (even positions of the first half of the channels, odd ones of the others) and non-anchors.

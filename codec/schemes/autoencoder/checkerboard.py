@@ -28,6 +28,7 @@ class Checkerboard:
         hyper_even, hyper_odd: the same in a grid whose sides are rounded up to multiples of
             `HYPER`.
         place: ``(h, w)``, the index of each position in ``even`` followed by ``odd``.
+        anchor_edges, non_anchor_edges: of either set, those in the first or last row or column.
         size: number of anchors, which is that of the non-anchors too.
 
     Example:
@@ -50,7 +51,12 @@ class Checkerboard:
         self.hyper_even, self.hyper_odd = padded[self.even], padded[self.odd]
         place = np.argsort(np.concatenate([self.even, self.odd]))
         self.place: Positions = place.reshape(h, w)
-        for array in (self.even, self.odd, self.hyper_even, self.hyper_odd, self.place):
+        grid = np.ones((h, w), bool)
+        grid[1:-1, 1:-1] = False
+        edges = np.broadcast_to(grid, (channels, h, w))
+        self.anchor_edges, self.non_anchor_edges = self.anchors(edges), self.non_anchors(edges)
+        shared = self.even, self.odd, self.hyper_even, self.hyper_odd, self.place
+        for array in (*shared, self.anchor_edges, self.non_anchor_edges):
             array.flags.writeable = False  # all callers share one checkerboard a size
 
     def anchors(self, values: NDArray) -> NDArray:

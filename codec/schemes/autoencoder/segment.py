@@ -74,7 +74,7 @@ def encode_segment(y: Floats, encoder: Model, entropy: EntropyModel) -> tuple[by
 
     board = checkerboard(entropy.channels, h, w)
     scales, pending, exact = entropy.anchors(z, board)
-    indices = np.flatnonzero(scales > entropy.skipped)
+    indices = _coded(scales, board.anchor_edges, entropy)
     rows = scales[indices]
     mean, features = pending()
     residuals = board.anchors(y)[indices] - mean[indices]
@@ -85,7 +85,7 @@ def encode_segment(y: Floats, encoder: Model, entropy: EntropyModel) -> tuple[by
     indices, symbols = indices[nonzero], first[nonzero]
     mean[indices] += symbols.astype(np.float32)  # the anchors' latents as decoded
     scales, pending = entropy.non_anchors(indices, symbols, mean, exact, features, board)
-    indices = np.flatnonzero(scales > entropy.skipped)
+    indices = _coded(scales, board.non_anchor_edges, entropy)
     rows = scales[indices]
     (mean,) = pending()
     residuals = board.non_anchors(y)[indices] - mean[indices]
@@ -123,11 +123,11 @@ def decode_segment(data: bytes, h: int, w: int, entropy: EntropyModel) -> Floats
 
     board = checkerboard(entropy.channels, h, w)
     scales, pending, exact = entropy.anchors(z.reshape(-1, hz, wz), board)
-    first, indices, symbols = _take(coder, scales, pending, entropy)
+    first, indices, symbols = _take(coder, scales, board.anchor_edges, pending, entropy)
     anchors, features = pending()
     anchors[indices] += symbols.astype(np.float32)
     scales, pending = entropy.non_anchors(indices, symbols, anchors, exact, features, board)
-    second, indices, symbols = _take(coder, scales, pending, entropy)
+    second, indices, symbols = _take(coder, scales, board.non_anchor_edges, pending, entropy)
     (non_anchors,) = pending()
     non_anchors[indices] += symbols.astype(np.float32)
     coder.finish()
@@ -136,12 +136,26 @@ def decode_segment(data: bytes, h: int, w: int, entropy: EntropyModel) -> Floats
     return board.join(anchors, non_anchors)
 
 
+def _coded(scales: Rows, edges: NDArray[np.bool_], entropy: EntropyModel) -> NDArray[np.intp]:
+    """The indices of residuals that are coded.
+
+    Where the scales are lowest a residual is zero, and not coded. At a segment's edge the means
+    are surest and most often wrong, since the networks see nothing beyond, which shows as a line
+    in a sky: there all are coded.
+    """
+    return np.flatnonzero((scales > entropy.skipped) | edges)
+
+
 def _take(
-    coder: Decoder, scales: Rows, pending: Pending, entropy: EntropyModel
+    coder: Decoder,
+    scales: Rows,
+    edges: NDArray[np.bool_],
+    pending: Pending,
+    entropy: EntropyModel,
 ) -> tuple[NDArray[np.int32], NDArray[np.intp], NDArray[np.int32]]:
     """The residuals that are coded; and of all that are not zero the indices and values."""
     with _turn(pending):
-        indices = np.flatnonzero(scales > entropy.skipped)
+        indices = _coded(scales, edges, entropy)
         values, nonzero, symbols = coder.take_nonzero(scales[indices], entropy.tables.y)
         return values, indices.take(nonzero), symbols
 
