@@ -26,7 +26,8 @@ __all__ = ["LOG_STEP", "ROWS", "SIGMA_MIN", "SKIPPED_ROWS", "Quantizer"]
 SIGMA_MIN, SIGMA_MAX, ROWS = 0.10, 100.0, 64
 LOG_STEP = math.log(SIGMA_MAX / SIGMA_MIN) / (ROWS - 1)
 # Rows up to this one, a width of 0.24, are not coded: what is left out is worth less than the
-# bits and the time that it would take. (At a segment's edge all are coded: too few to be told here.)
+# bits and the time that it would take. (At a segment's edge all are coded, which is too little
+# to be reckoned with here.)
 SKIPPED_ROWS = 8
 
 
