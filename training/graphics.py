@@ -8,6 +8,7 @@ from .data import Pixels
 __all__ = ["graphics_tiles"]
 
 SIDE = 320
+PAGES = 0.4  # of the tiles are bare ground with one photo
 FONT_SIZES = (9, 10, 11, 12, 13, 14, 16, 20, 28)
 WORDS = """
     the quick brown fox jumps over a lazy dog File Edit View Help Search settings 2024 100% OK
@@ -58,6 +59,9 @@ def _ground(random: np.random.Generator) -> Image.Image:
 
 def _tile(random: np.random.Generator, photos: list[Pixels]) -> Pixels:
     image = _ground(random)
+    if photos and random.random() < PAGES:
+        _page(random, image, photos)
+        return np.asarray(image)
     draw = ImageDraw.Draw(image)
     for _ in range(int(random.integers(1, 7))):
         x, y = (int(value) for value in random.integers(-20, SIDE, 2))
@@ -78,6 +82,14 @@ def _tile(random: np.random.Generator, photos: list[Pixels]) -> Pixels:
             photo = photos[int(random.integers(len(photos)))]
             image.paste(Image.fromarray(photo[: min(h + 30, 200), : min(w + 30, 200)]), (x, y))
     return np.asarray(image)
+
+
+def _page(random: np.random.Generator, image: Image.Image, photos: list[Pixels]) -> None:
+    """One photo, and ground that has to stay clean."""
+    x, y = (int(value) for value in random.integers(-100, SIDE - 40, 2))
+    w, h = (int(value) for value in random.integers(60, 240, 2))
+    photo = photos[int(random.integers(len(photos)))]
+    image.paste(Image.fromarray(photo[:h, :w]), (x, y))
 
 
 def _write(random: np.random.Generator, draw: ImageDraw.ImageDraw, x: int, y: int) -> None:

@@ -24,7 +24,7 @@ __all__ = ["AutoencoderTask"]
 OBJECTIVES = "psnr", "visual"
 # About the slope of the psnr pair's rate over its visual error, and its rates.
 VISUAL_LAMBDAS = {"lambda_min": "0.003", "lambda_max": "4"}
-GRAPHICS_SHARE = 0.15  # of the tiles are screenshots and drawings where it is trained for eyes
+GRAPHICS_SHARE = 0.25  # of the tiles are screenshots and drawings where it is trained for eyes
 ENDS = 0.04  # of the pictures, at either end of the quality scale
 
 

@@ -3,8 +3,9 @@
 SSIMULACRA2 is computed as `codec.metrics.perceptual` does, in float32 and without its last
 polynomial, which is flat at both ends. It hardly sees a tint and forgives dirt on flat ground, so a
 term for colour stands beside it: differences in XYB of pixels and of means over 8x8 and 16x16,
-which weigh most where the reference is flat. The squared error keeps the encoder from inventing
-what the metric cannot see; at low qualities, where the rest of the loss is flat, it weighs more.
+which weigh most where the reference is flat, and more still on bare ground. The squared error keeps
+the encoder from inventing what the metric cannot see; at low qualities, where the rest of the loss
+is flat, it weighs more.
 
 Reference:
     Sneyers 2022, "SSIMULACRA 2" (libjxl, ``tools/ssimulacra2.cc``): definition and weights.
@@ -26,6 +27,8 @@ FLAT = 4.0  # levels of standard deviation at which an area is half flat
 TEXTURED = 0.06  # what the colour of an area weighs that is not flat at all
 KNEE = 0.25  # levels below which an error of colour counts by its square
 WORST = 0.1  # of a squared error of colour where it is flat, so that few large ones cost most
+BARE = 0.5  # levels of standard deviation at which an area is half bare: nothing is drawn there
+BARE_COLOUR, BARE_WORST = 4.0, 1.6  # what an error of colour, and its square, weigh there besides
 COLOUR_SCALES = ((1, 0.5), (8, 1.0), (16, 1.0))  # side of a mean, weight
 COLOUR = 0.8  # of a level's error of colour, in units of the weighted sum
 SQUARED = 0.005  # of a squared error in levels
@@ -163,7 +166,8 @@ class VisualLoss:
             around = F.avg_pool2d(rough, side) if side > 1 else rough
             even = 1 / (1 + around / FLAT**2)
             flat = TEXTURED + (1 - TEXTURED) * even
-            size = flat * ((mean * mean + KNEE**2).sqrt() - KNEE)
-            size = size + WORST * (even * mean).square()
+            bare = 1 / (1 + around / BARE**2)
+            size = (flat + BARE_COLOUR * bare) * ((mean * mean + KNEE**2).sqrt() - KNEE)
+            size = size + (WORST * even * even + BARE_WORST * bare) * mean.square()
             total = total + weight * size.sum(1).mean((1, 2))
         return total / sum(weight for _, weight in COLOUR_SCALES)
