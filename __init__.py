@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     )
     from .codec.plugins.pillow import register
 
-__version__ = "1.0.0rc1"
+__version__ = "1.0.0"
 
 __all__ = [
     "CODECS",

@@ -26,7 +26,6 @@ V1 = Path(__file__).parent / "golden" / "v1"
 CASES = ["photo", "low", "high", "grey", "alpha", "one-pixel", "odd", "segments", "metadata"]
 EXACT = ("flow", "graphics")  # schemes whose pixels are the same on every machine
 FILES = [path.relative_to(V1).with_suffix("").as_posix() for path in sorted(V1.glob("*/*.gnc"))]
-BEFORE = "autoencoder-56eb0eb0"  # was exported before sums were exact; goes before 1.0.0
 REGION = (1000, 3, 60, 20)  # across a border of segments, of all schemes but graphics
 RUNTIMES = [Runtime("cpu", 2), Runtime("cpu", 1, optimise=False)]
 PLAIN = """
@@ -78,9 +77,7 @@ def test_in_every_configuration(name: str) -> None:
     )
     for other in others:
         gap = np.abs(first.astype(int) - other.astype(int))
-        assert gap.max() <= (scheme.name not in EXACT) or (
-            name.startswith(BEFORE) and gap.max() < 5
-        )
+        assert gap.max() <= (scheme.name not in EXACT)
 
 
 def test_without_constriction(fresh_python: Callable[..., CompletedProcess[str]]) -> None:
