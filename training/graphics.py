@@ -60,7 +60,9 @@ def _ground(random: np.random.Generator) -> Image.Image:
 def _tile(random: np.random.Generator, photos: list[Pixels]) -> Pixels:
     image = _ground(random)
     if photos and random.random() < PAGES:
-        _page(random, image, photos)
+        x, y = (int(value) for value in random.integers(-100, SIDE - 40, 2))
+        w, h = (int(value) for value in random.integers(60, 240, 2))
+        _paste(random, image, photos, (x, y), (w, h))
         return np.asarray(image)
     draw = ImageDraw.Draw(image)
     for _ in range(int(random.integers(1, 7))):
@@ -79,17 +81,20 @@ def _tile(random: np.random.Generator, photos: list[Pixels]) -> Pixels:
             draw.line((x, y, x + w, y + int(random.choice([0, h]))), _colour(random), 1)
             draw.ellipse((x, y, x + h // 3, y + h // 3), _colour(random))
         elif photos:
-            photo = photos[int(random.integers(len(photos)))]
-            image.paste(Image.fromarray(photo[: min(h + 30, 200), : min(w + 30, 200)]), (x, y))
+            _paste(random, image, photos, (x, y), (min(w + 30, 200), min(h + 30, 200)))
     return np.asarray(image)
 
 
-def _page(random: np.random.Generator, image: Image.Image, photos: list[Pixels]) -> None:
-    """One photo, and ground that has to stay clean."""
-    x, y = (int(value) for value in random.integers(-100, SIDE - 40, 2))
-    w, h = (int(value) for value in random.integers(60, 240, 2))
+def _paste(
+    random: np.random.Generator,
+    image: Image.Image,
+    photos: list[Pixels],
+    at: tuple[int, int],
+    size: tuple[int, int],
+) -> None:
+    """The corner of one of the photos, of at most ``size`` (width, height)."""
     photo = photos[int(random.integers(len(photos)))]
-    image.paste(Image.fromarray(photo[:h, :w]), (x, y))
+    image.paste(Image.fromarray(photo[: size[1], : size[0]]), at)
 
 
 def _write(random: np.random.Generator, draw: ImageDraw.ImageDraw, x: int, y: int) -> None:
